@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# make run | test | test-long | demo | check | fuzz | install | clean; V=1 shows commands, DEBUG=1
+# builds for a debugger, SANITIZE=1 with ASan and UBSan.
+
+VERSION := 0.1.0
+BUILD	:= build
+prefix	:= /usr/local
+DESTDIR :=
+
+CLANG	?= clang
+BPFTOOL ?= bpftool
+CC	:= gcc
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)')
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Werror
+CFLAGS	 := -std=gnu11 -g $(if $(DEBUG)$(SANITIZE),-Og,-O2) $(WARNINGS)
+CPPFLAGS := -D_GNU_SOURCE -DEBPH_VERSION='"$(VERSION)"' -I. -I$(BUILD) -MMD -MP
+LDLIBS	 := -lbpf -lelf -lz -lcap -linih -ljansson
+ifdef SANITIZE
+CFLAGS	+= -fsanitize=address,undefined -fno-omit-frame-pointer
+LDFLAGS += -fsanitize=address,undefined
+else
+CFLAGS	+= -fstack-protector-strong -fPIE $(if $(DEBUG),,-D_FORTIFY_SOURCE=2)
+LDFLAGS += -pie -Wl,-z,relro,-z,now
+endif
+
+# The multiarch folder of the kernel's user headers; clang does not look there for -target bpf.
+MULTIARCH := $(shell $(CC) -print-multiarch)
+BPF_CFLAGS := -O2 -g -mcpu=v3 -target bpf -D__TARGET_ARCH_x86 -Wall -Wextra -Werror \
+	      -Wno-unused-parameter -Ibpf -idirafter /usr/include/$(MULTIARCH) -MMD -MP
+
+BPF_PARTS := maps profile task response syscall
+BPF_OBJS  := $(BPF_PARTS:%=$(BUILD)/bpf/%.bpf.o)
+SKELETONS := $(BUILD)/ebph.skel.h $(BUILD)/probe.skel.h
+
+CONF_SRCS     := $(filter-out conf/example.c,$(wildcard conf/*.c))
+ENFORCER_SRCS := $(filter-out enforcer/main.c,$(wildcard enforcer/*.c))
+CONF_OBJS     := $(CONF_SRCS:%.c=$(BUILD)/%.o)
+ENFORCER_OBJS := $(ENFORCER_SRCS:%.c=$(BUILD)/%.o) $(BUILD)/enforcer/callname_table.o
+
+.DELETE_ON_ERROR:
+.PHONY: all run demo test test-long test-build check fuzz bench install clean deps
+all: $(BUILD)/ebphd
+
+# ---- BPF side -------------------------------------------------------------------------------
+
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c Makefile
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$(BUILD)/bpf/ebph.o: $(BPF_OBJS)
+	$(call say,LINK,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(BUILD)/ebph.skel.h: $(BUILD)/bpf/ebph.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name ebph_bpf > $@
+
+$(BUILD)/probe.skel.h: $(BUILD)/bpf/probe.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name probe_bpf > $@
+
+# ---- user side ------------------------------------------------------------------------------
+
+$(BUILD)/%.o: %.c Makefile
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+
+$(ENFORCER_OBJS) $(BUILD)/enforcer/main.o: | $(SKELETONS)
+
+$(BUILD)/enforcer/callname_table.c: scripts/callnames Makefile
+	$(call say,GEN,$@)
+	@mkdir -p $(@D)
+	$(Q)scripts/callnames '$(CC)' > $@
+
+$(BUILD)/enforcer/callname_table.o: $(BUILD)/enforcer/callname_table.c
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+
+$(BUILD)/ebphd: $(BUILD)/enforcer/main.o $(ENFORCER_OBJS) $(CONF_OBJS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+$(BUILD)/conf-example: $(BUILD)/conf/example.o $(CONF_OBJS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -linih -o $@
+
+# The example is the compiled defaults, commented out. It lies in the tree for who reads there; a
+# test holds it equal, so it is rewritten by hand only, after a change of the options.
+.PHONY: example
+example: $(BUILD)/conf-example
+	$(Q)$< > ebph.conf.example
+
+-include tests/tests.mk
+
+# ---- for people -----------------------------------------------------------------------------
+
+deps:
+	@scripts/deps
+
+# What is missing is installed before anything is built, so the build is a second make.
+run: deps
+	@$(MAKE) --no-print-directory all
+	@scripts/run
+
+demo: deps
+	@$(MAKE) --no-print-directory all test-build
+	@scripts/demo
+
+test: deps
+	@$(MAKE) --no-print-directory all test-build
+	@tests/run
+
+test-long: deps
+	@$(MAKE) --no-print-directory all test-build
+	@tests/run --long
+
+install: all
+	install -D -m 0755 $(BUILD)/ebphd $(DESTDIR)$(prefix)/sbin/ebphd
+	install -D -m 0644 ebph.conf.example $(DESTDIR)$(prefix)/share/doc/ebph/ebph.conf.example
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the kernel side and the daemon share: keys, profile heads, settings, events, counters.
+ * Fixed-width types only, padding written out, times in nanoseconds.
+ */
+#ifndef EBPH_ABI_H
+#define EBPH_ABI_H
+
+#include <linux/types.h>
+#include "lookahead.h"
+
+#define EBPH_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type " has a hole")
+
+/* ---- profiles -------------------------------------------------------------------------- */
+
+/* What an executable is: the file, never its path. Another mtime is another program. */
+struct ebph_exe {
+	__u64 ino;
+	__s64 mtime_ns;	  /* since 1970 */
+	__u32 dev;	  /* the superblock's s_dev, in the kernel's own encoding */
+	__u32 generation; /* i_generation: an inode number that is used again is another file */
+};
+EBPH_ASSERT_SIZE(struct ebph_exe, 24);
+
+enum ebph_state {
+	EBPH_STATE_NONE,     /* the slot has no profile */
+	EBPH_STATE_TRAINING, /* learning */
+	EBPH_STATE_FROZEN,   /* no new pair for long enough; still learns, which unfreezes it */
+	EBPH_STATE_NORMAL,   /* unseen pairs are anomalies */
+};
+
+/* Bits of ebph_profile.flags, set by the daemon. */
+#define EBPH_PROFILE_NAMED     1u /* the daemon knows a path: no more hints needed */
+#define EBPH_PROFILE_PROTECTED 2u /* never stopped, never aborted */
+
+/*
+ * The head of a profile: all that is not pairs. One per slot, in an array that the daemon maps
+ * into its memory, so the heads need not be copied when a pair set is replaced by a larger one.
+ * Counters are added to atomically by both sides.
+ */
+struct ebph_profile {
+	struct ebph_exe exe;
+	__u32 state;		/* enum ebph_state */
+	__u32 flags;		/* EBPH_PROFILE_* */
+	__u64 calls;		/* trained on; pH: train_count */
+	__u64 last_mod_calls;	/* .calls when the last pair was added */
+	__u64 normal_due_ns;	/* CLOCK_BOOTTIME; frozen becomes normal then */
+	__u64 normal_calls;	/* made while normal */
+	__u64 anomalies;	/* calls with at least one unseen pair, while normal */
+	__u64 stops;		/* delays served, or in dry-run that would have been */
+	__u64 stop_ns;		/* their sum */
+	__u64 aborts;		/* execve failed by us, or in dry-run that would have been */
+	__u32 runs;		/* execs, and processes adopted while running */
+	__u32 tasks;		/* live threads */
+	__u32 words;		/* in the pair set */
+	__u32 pad;
+};
+EBPH_ASSERT_SIZE(struct ebph_profile, 112);
+
+/* ---- settings -------------------------------------------------------------------------- */
+
+enum ebph_mode { EBPH_MODE_MONITOR, EBPH_MODE_DRY_RUN, EBPH_MODE_ENFORCE };
+
+/* What may change while the programs run. The daemon writes it through shared memory. */
+struct ebph_settings {
+	__u64 heartbeat_ns;	/* CLOCK_MONOTONIC of the daemon's last sign of life */
+	__u64 min_calls;	/* of a profile, before it may freeze */
+	__u64 normal_wait_ns;	/* frozen for so long: normal */
+	__u64 delay_base_ns;
+	__u64 max_delay_ns;	/* bounds every single delay */
+	__u32 min_runs;
+	__u32 normal_factor;
+	__u32 normal_factor_den;
+	__u32 tolerance;	/* recent anomalies that cost nothing */
+	__u32 exec_abort_limit; /* recent anomalies at which every execve fails */
+	__u32 mode;		/* enum ebph_mode */
+	__u32 self_tgid;	/* the daemon: not watched, never stopped */
+	__u32 guardian_tgid;	/* likewise */
+	__u32 stand_down;	/* not 0: stop nobody, abort nothing, whatever the mode */
+	__u32 pad;
+};
+EBPH_ASSERT_SIZE(struct ebph_settings, 80);
+
+/* A daemon silent for longer than this could not release anybody: BPF stops nobody then. */
+#define EBPH_HEARTBEAT_LIMIT_NS 2000000000ull
+
+/* ---- whom we stopped ------------------------------------------------------------------- */
+
+/*
+ * Value of the pinned map `delayed`, keyed by tgid: what a dying or restarted daemon needs in
+ * order to release everyone.
+ */
+struct ebph_delay {
+	__u64 start_ns; /* CLOCK_BOOTTIME when the process began: a tgid alone may be another's */
+	__u64 due_ns;	/* CLOCK_MONOTONIC when it may go on; 0: it does */
+};
+EBPH_ASSERT_SIZE(struct ebph_delay, 16);
+
+/* Argument and result of ebph_release. */
+struct ebph_release {
+	__u64 start_ns; /* of the process, as in its record */
+	__u64 now_ns;	/* CLOCK_MONOTONIC */
+	__u64 due_ns;	/* result: still to be waited for until then; 0: it may go on now */
+	__u32 tgid;
+	__u32 pad;
+};
+EBPH_ASSERT_SIZE(struct ebph_release, 32);
+
+/* ---- events ---------------------------------------------------------------------------- */
+
+enum ebph_event_type {
+	EBPH_EVENT_PROFILE = 1, /* struct ebph_event_profile: an executable without a known path */
+	EBPH_EVENT_STATE,	/* struct ebph_event_state */
+	EBPH_EVENT_ANOMALY,	/* struct ebph_event_anomaly */
+	EBPH_EVENT_STOP,	/* struct ebph_event_stop: sent just before the SIGSTOP */
+	EBPH_EVENT_ABORT,	/* struct ebph_event_abort */
+	EBPH_EVENT_GROW,	/* struct ebph_event_grow */
+};
+
+/* Every record begins with this; the type says what follows. */
+struct ebph_event {
+	__u64 time_ns; /* CLOCK_BOOTTIME */
+	__u32 type;    /* enum ebph_event_type */
+	__u32 pid;     /* thread group id, as the host numbers it */
+	__u32 tid;
+	__u32 slot;
+};
+EBPH_ASSERT_SIZE(struct ebph_event, 24);
+
+#define EBPH_PATH_HINT 256
+
+struct ebph_event_profile {
+	struct ebph_event event;
+	struct ebph_exe exe;
+	/*
+	 * What execve was given. The caller chose it and it may name another file: to be checked
+	 * against .exe before it is believed. Empty for processes adopted while running.
+	 */
+	char hint[EBPH_PATH_HINT];
+};
+EBPH_ASSERT_SIZE(struct ebph_event_profile, 48 + EBPH_PATH_HINT);
+
+struct ebph_event_state {
+	struct ebph_event event;
+	__u32 before; /* enum ebph_state */
+	__u32 after;
+};
+EBPH_ASSERT_SIZE(struct ebph_event_state, 32);
+
+enum ebph_answer {
+	EBPH_ANSWER_NONE,
+	EBPH_ANSWER_STOP,  /* bits: both may be given at once */
+	EBPH_ANSWER_ABORT,
+};
+
+struct ebph_event_anomaly {
+	struct ebph_event event;
+	struct ebph_window window; /* with the anomalous call as the current one */
+	__u64 delay_ns;		   /* decided, whether or not the mode lets it happen */
+	__u32 unseen;		   /* bit d-1: the pair at distance d was unseen */
+	__u32 recent;		   /* LFC, this anomaly included */
+	__u32 answer;		   /* enum ebph_answer, decided */
+	__u32 mode;		   /* enum ebph_mode: only enforce carries the answer out */
+};
+EBPH_ASSERT_SIZE(struct ebph_event_anomaly, 64);
+
+struct ebph_event_stop {
+	struct ebph_event event;
+	struct ebph_delay delay;
+	__u64 delay_ns;
+	__u32 call; /* call id */
+	__u32 recent;
+};
+EBPH_ASSERT_SIZE(struct ebph_event_stop, 56);
+
+struct ebph_event_abort {
+	struct ebph_event event;
+	__u32 call; /* call id */
+	__u32 recent;
+};
+EBPH_ASSERT_SIZE(struct ebph_event_abort, 32);
+
+/* A pair set fills up. Several may come before the first is answered: .blocks tells them apart. */
+struct ebph_event_grow {
+	struct ebph_event event;
+	__u32 blocks; /* the size that is too small */
+	__u32 pad;
+};
+EBPH_ASSERT_SIZE(struct ebph_event_grow, 32);
+
+/* ---- counters -------------------------------------------------------------------------- */
+
+/*
+ * Everything that can go wrong, by name. Anything that is not zero deserves a look; the text is
+ * what the user reads.
+ */
+#define EBPH_COUNTERS(X)                                                                           \
+	X(NO_TASK_STATE, "no_task_state", "calls not seen: no memory for the thread's state")      \
+	X(NO_EXE, "no_exe", "programs not followed: the kernel names no executable")               \
+	X(NO_SLOT, "no_slot", "calls not learned: no empty profile slot")                          \
+	X(NO_SET, "no_set", "calls not learned: the profile's pair set is missing")                \
+	X(PROFILE_NOT_STORED, "profile_not_stored", "profiles that did not fit in the map")        \
+	X(SET_FULL, "set_full", "pairs not stored at once: their set was full and is being grown") \
+	X(FRAME_LOST, "frame_lost", "windows lost: signal handlers nested too deeply")             \
+	X(EVENT_LOST, "event_lost", "events lost: the ring buffer was full")                       \
+	X(STOP_UNRECORDED, "stop_unrecorded", "stops not made: no room to record them")            \
+	X(STOP_FAILED, "stop_failed", "stops not made: the kernel refused the signal")             \
+	X(STOP_NO_HEARTBEAT, "stop_no_heartbeat", "stops not made: the daemon was silent")         \
+	X(STOP_EXEMPT, "stop_exempt", "stops not made: the process is protected or traced")        \
+	X(ABORT_EXEMPT, "abort_exempt", "execves not aborted: the process is protected")           \
+	X(ABORT_NO_HEARTBEAT, "abort_no_heartbeat", "execves not aborted: the daemon was silent")  \
+	X(OVERRIDE_FAILED, "override_failed", "execves not aborted: the kernel refused")
+
+enum ebph_counter {
+#define EBPH_COUNTER_ENUM(name, text, help) EBPH_COUNT_##name,
+	EBPH_COUNTERS(EBPH_COUNTER_ENUM)
+#undef EBPH_COUNTER_ENUM
+	EBPH_COUNTER_MAX,
+};
+
+/* ---- commands to SEC("syscall") programs ----------------------------------------------- */
+
+#define EBPH_MERGE_WORDS 64
+
+/* Words to be united with the pair set of a slot, and what became of them. */
+struct ebph_merge {
+	__u32 slot;
+	__u32 count; /* of .word, at most EBPH_MERGE_WORDS */
+	__u32 added; /* words that were new */
+	__u32 full;  /* words that found no room */
+	__u64 word[EBPH_MERGE_WORDS];
+};
+EBPH_ASSERT_SIZE(struct ebph_merge, 16 + 8 * EBPH_MERGE_WORDS);
+
+#endif

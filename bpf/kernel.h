@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Every kernel struct and field that the BPF side reads, declared by hand: CO-RE finds the real
+ * offsets at load time. All reads are plain field accesses on typed pointers, which the kernel
+ * allows even under lockdown=confidentiality (bpf_probe_read_kernel is refused there).
+ *
+ * A type with a ___suffix is the shape that it had in some kernel versions; libbpf cuts the
+ * suffix off when it looks for the type.
+ */
+#ifndef EBPH_KERNEL_H
+#define EBPH_KERNEL_H
+
+#include <linux/types.h>
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct timespec64 {
+	__s64 tv_sec;
+	long tv_nsec;
+};
+
+/* Which file an executable is: struct ebph_exe. */
+struct super_block {
+	__u32 s_dev;
+};
+
+struct inode {
+	struct super_block *i_sb;
+	unsigned long i_ino;
+	__u32 i_generation;
+	__s64 i_mtime_sec; /* since 6.11 (3aa63a569c64) */
+	__u32 i_mtime_nsec;
+};
+
+struct inode___until_6_6 {
+	struct timespec64 i_mtime;
+};
+
+struct inode___from_6_7_to_6_10 { /* 12cd44023651 */
+	struct timespec64 __i_mtime;
+};
+
+struct file {
+	struct inode *f_inode;
+};
+
+struct mm_struct {
+	struct file *exe_file; /* identity of programs that run already when we come */
+};
+
+/* What execve has loaded. */
+struct linux_binprm {
+	struct file *file;  /* the program itself; for a script, its interpreter */
+	unsigned long exec; /* user address of the path that execve was given */
+};
+
+struct thread_info {
+	__u32 status; /* TS_COMPAT: the thread came in through a 32-bit door */
+};
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct signal_struct {
+	atomic_t live; /* threads that have not begun to exit; 0 when the last one does */
+};
+
+struct task_struct {
+	struct thread_info thread_info;
+	struct mm_struct *mm;
+	struct task_struct *group_leader;
+	__u64 start_boottime; /* what /proc/PID/stat shows as starttime */
+	int tgid;
+	struct signal_struct *signal;
+	unsigned int ptrace; /* not 0: traced; a stop would confuse the tracer */
+};
+
+/* Signals: is a handler about to run? */
+struct kernel_siginfo; /* named in a prototype, never read */
+
+struct sigaction {
+	void *sa_handler;
+	unsigned long sa_flags; /* SA_RESTART */
+};
+
+struct k_sigaction {
+	struct sigaction sa;
+};
+
+/* What the interrupted system call returned: will the kernel make it again? */
+struct pt_regs {
+	unsigned long ax;
+	unsigned long orig_ax; /* -1: it was not a system call that was interrupted */
+};
+
+/* How large a pair set is, read off the inner map itself (5.8 and later: 41c48f3a9823). */
+struct bpf_map {
+	__u32 max_entries;
+};
+
+#pragma clang attribute pop
+
+#define SA_RESTART 0x10000000ul /* include/uapi/asm-generic/signal-defs.h */
+
+/* What a call returns that is to be made again after a signal (include/linux/errno.h). */
+#define ERESTARTSYS	      512
+#define ERESTARTNOINTR	      513
+#define ERESTARTNOHAND	      514
+#define ERESTART_RESTARTBLOCK 516
+
+#define TS_COMPAT 0x0002 /* arch/x86/include/asm/thread_info.h */
+
+#endif

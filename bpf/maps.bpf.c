@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The maps and the settings themselves, and the licence that the helpers ask for. */
+#include "maps.h"
+
+struct tasks_map tasks SEC(".maps");
+struct profiles_map profiles SEC(".maps");
+struct heads_map heads SEC(".maps");
+struct pairs_map pairs SEC(".maps") = {};
+struct free_slots_map free_slots SEC(".maps");
+struct delayed_map delayed SEC(".maps");
+struct events_map events SEC(".maps");
+struct counters_map counters SEC(".maps");
+
+struct ebph_settings settings SEC(".data");
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Every map, once: the types here, the objects in maps.bpf.c. BPF side only. */
+#ifndef EBPH_MAPS_H
+#define EBPH_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "abi.h"
+#include "pairset.h"
+
+/* Windows of one thread that were found whole in its profile. */
+#define EBPH_VERIFIED_SETS 16
+#define EBPH_VERIFIED_WAYS 2
+#define EBPH_FRAMES	   4 /* nested signal handlers whose outer window is kept */
+
+/* One thread. Task storage: the kernel frees it with the thread, and no flood can evict it. */
+struct task_state {
+	struct ebph_window window;
+	__u32 slot;  /* of the profile; 0: none yet */
+	__u32 flags; /* TASK_* */
+	__u32 calls; /* made since the last flush to the profile */
+	__u32 depth; /* signal handlers entered and not left; may exceed EBPH_FRAMES */
+	struct ebph_frame frame;
+	struct ebph_window saved[EBPH_FRAMES]; /* the windows that handlers interrupted */
+	struct ebph_window verified[EBPH_VERIFIED_SETS][EBPH_VERIFIED_WAYS];
+};
+
+_Static_assert(sizeof(struct task_state) <= 1024, "a thread's state takes at most 1 KB");
+
+/* task_state.flags; while all are clear, a call needs no more than the window to be judged. */
+#define TASK_IGNORED 1u /* the daemon and its guardian */
+#define TASK_ABORT   2u /* the execve that this thread is in must fail */
+#define TASK_RESTART 4u /* a signal interrupted the last call; the kernel will make it again */
+
+struct tasks_map {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct task_state);
+};
+
+/* Executable to slot. The daemon sizes it to twice the number of slots, see profile.c. */
+struct profiles_map {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct ebph_exe);
+	__type(value, __u32);
+};
+
+/* Slot to head. Slot 0 is never used: it means none. */
+struct heads_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 4097);
+	__type(key, __u32);
+	__type(value, struct ebph_profile);
+};
+
+/* A pair set: blocks, a power of two of them. This is the template; sizes differ. */
+struct pair_set {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_INNER_MAP);
+	__uint(max_entries, EBPH_SET_BLOCKS_MIN);
+	/* Sizes, not types: clang leaves an inner map's types out of an extern's BTF. */
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct ebph_block));
+};
+
+/* Slot to pair set. */
+struct pairs_map {
+	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__array(values, struct pair_set);
+};
+
+/* Slots with an empty pair set behind them, which the daemon has prepared. */
+struct free_slots_map {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 4096);
+	__type(value, __u32);
+};
+
+struct delayed_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 32768);
+	__type(key, __u32);
+	__type(value, struct ebph_delay);
+};
+
+struct events_map {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+};
+
+struct counters_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, EBPH_COUNTER_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+};
+
+extern struct tasks_map tasks SEC(".maps");
+extern struct profiles_map profiles SEC(".maps");
+extern struct heads_map heads SEC(".maps");
+extern struct pairs_map pairs SEC(".maps");
+extern struct free_slots_map free_slots SEC(".maps");
+extern struct delayed_map delayed SEC(".maps");
+extern struct events_map events SEC(".maps");
+extern struct counters_map counters SEC(".maps");
+
+extern struct ebph_settings settings;
+
+/* Counts @counter (enum ebph_counter) once more. */
+static inline void count(__u32 counter)
+{
+	__u64 *value = bpf_map_lookup_elem(&counters, &counter);
+
+	if (value)
+		*value += 1; /* per CPU, and tracing programs are not preempted by their like */
+}
+
+#endif

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Profiles: find or make one, learn, test, change state. */
+#include "kernel.h"
+#include "profile.h"
+#include "events.h"
+
+static struct ebph_profile *head_of(__u32 slot)
+{
+	return bpf_map_lookup_elem(&heads, &slot);
+}
+
+__hidden __u32 profile_of(const struct ebph_exe *exe, __u32 *ret_new)
+{
+	struct ebph_profile *head;
+	__u32 *known, slot;
+
+	*ret_new = 0;
+	known = bpf_map_lookup_elem(&profiles, exe);
+	if (known)
+		return *known;
+
+	if (bpf_map_pop_elem(&free_slots, &slot)) {
+		count(EBPH_COUNT_NO_SLOT);
+		return 0;
+	}
+	head = head_of(slot);
+	if (!head)
+		return 0; /* the daemon only hands out slots that have a head */
+
+	head->exe = *exe;
+	head->state = EBPH_STATE_TRAINING;
+	if (!bpf_map_update_elem(&profiles, exe, &slot, BPF_NOEXIST)) {
+		*ret_new = 1;
+		return slot;
+	}
+
+	/* Another CPU was first, or there is no room: the slot goes back as it came. */
+	head->state = EBPH_STATE_NONE;
+	bpf_map_push_elem(&free_slots, &slot, 0);
+	known = bpf_map_lookup_elem(&profiles, exe);
+	if (known)
+		return *known;
+	count(EBPH_COUNT_PROFILE_NOT_STORED);
+	return 0;
+}
+
+__hidden void profile_enter(__u32 slot, __u32 run)
+{
+	struct ebph_profile *head = head_of(slot);
+
+	if (!head)
+		return;
+	__sync_fetch_and_add(&head->tasks, 1);
+	if (run)
+		__sync_fetch_and_add(&head->runs, 1);
+}
+
+__hidden void profile_leave(__u32 slot)
+{
+	struct ebph_profile *head = head_of(slot);
+
+	if (head)
+		__sync_fetch_and_add(&head->tasks, -1);
+}
+
+/* Changes the state, once however many CPUs try, and says so. */
+static void state_change(struct ebph_profile *head, __u32 slot, __u32 before, __u32 after)
+{
+	struct ebph_event_state *event;
+
+	if (__sync_val_compare_and_swap(&head->state, before, after) != before)
+		return;
+	event = event_reserve(struct ebph_event_state, EBPH_EVENT_STATE, slot);
+	if (!event)
+		return;
+	event->before = before;
+	event->after = after;
+	bpf_ringbuf_submit(event, 0);
+}
+
+/* Takes the steps that time and call counts allow. */
+static void state_advance(struct ebph_profile *head, __u32 slot)
+{
+	if (head->state == EBPH_STATE_TRAINING &&
+	    ebph_may_freeze(head->calls, head->last_mod_calls, head->runs, settings.normal_factor,
+			    settings.normal_factor_den, settings.min_calls, settings.min_runs)) {
+		head->normal_due_ns = bpf_ktime_get_boot_ns() + settings.normal_wait_ns;
+		state_change(head, slot, EBPH_STATE_TRAINING, EBPH_STATE_FROZEN);
+	}
+	if (head->state == EBPH_STATE_FROZEN && bpf_ktime_get_boot_ns() >= head->normal_due_ns)
+		state_change(head, slot, EBPH_STATE_FROZEN, EBPH_STATE_NORMAL);
+}
+
+static void head_flush(struct ebph_profile *head, struct task_state *task)
+{
+	__u64 *total = head->state == EBPH_STATE_NORMAL ? &head->normal_calls : &head->calls;
+
+	__sync_fetch_and_add(total, task->calls);
+	task->calls = 0;
+}
+
+__hidden void profile_flush(struct task_state *task)
+{
+	struct ebph_profile *head = head_of(task->slot);
+
+	if (!head)
+		return;
+	head_flush(head, task);
+	state_advance(head, task->slot);
+}
+
+/* A profile in use: its head, and its pair set with the size that it has at the moment. */
+struct profile {
+	struct ebph_profile *head;
+	void *set;
+	__u32 blocks;
+	__u32 slot;
+};
+
+static int profile_open(__u32 slot, struct profile *ret)
+{
+	ret->slot = slot;
+	ret->head = head_of(slot);
+	ret->set = bpf_map_lookup_elem(&pairs, &slot);
+	if (!ret->head || !ret->set) {
+		count(EBPH_COUNT_NO_SET);
+		return -1;
+	}
+	ret->blocks = ((struct bpf_map *)ret->set)->max_entries;
+	return 0;
+}
+
+static void grow_ask(const struct profile *profile)
+{
+	struct ebph_event_grow *grow;
+
+	grow = event_reserve(struct ebph_event_grow, EBPH_EVENT_GROW, profile->slot);
+	if (!grow)
+		return; /* the next pair asks again */
+	grow->blocks = profile->blocks;
+	grow->pad = 0;
+	bpf_ringbuf_submit(grow, 0);
+}
+
+static int pair_add(struct profile *profile, __u64 key, __u64 bits)
+{
+	int result = ebph_pair_add(profile->set, profile->blocks, key, bits);
+	__u32 words;
+
+	if (result == EBPH_PAIR_NEW) {
+		words = __sync_fetch_and_add(&profile->head->words, 1) + 1;
+		if (words * 4 == profile->blocks * EBPH_BLOCK_WORDS * 3)
+			grow_ask(profile);
+	} else if (result == EBPH_PAIR_FULL) {
+		count(EBPH_COUNT_SET_FULL);
+		grow_ask(profile);
+	}
+	return result;
+}
+
+/* One window on its way through the pair set. */
+struct visit {
+	struct profile profile;
+	const struct ebph_window *window;
+	__u64 masks;   /* in which a pair that does not belong to the profile is added */
+	__u32 current; /* call id */
+	__u32 unseen;  /* bit d-1: the pair at distance d did not belong to the profile */
+};
+
+/* The pair at distance @i + 1. Return: not 0 to end the loop. */
+static long pair_visit(__u32 i, struct visit *visit)
+{
+	__u32 earlier = ebph_window_at(visit->window, i + 1);
+	__u64 key = ebph_word_key(visit->current, earlier);
+	__u64 bits = ebph_word_bits(i + 1);
+
+	if (earlier == EBPH_CALL_NONE)
+		return 1; /* before the first call there is nothing to pair with */
+	if (ebph_pair_find(visit->profile.set, visit->profile.blocks, key) & bits &
+	    EBPH_WORD_NORMAL_BITS)
+		return 0;
+	visit->unseen |= 1u << (i & 7);
+	pair_add(&visit->profile, key, bits & visit->masks);
+	return 0;
+}
+
+__hidden int profile_judge(struct task_state *task, struct verdict *ret)
+{
+	struct visit visit = {
+		.window = &task->window,
+		.masks = EBPH_WORD_TRAINING_BITS | EBPH_WORD_NORMAL_BITS,
+		.current = ebph_window_at(&task->window, 0),
+	};
+	struct ebph_profile *head;
+	__u32 slot = task->slot;
+
+	if (profile_open(slot, &visit.profile))
+		return -1;
+	head = visit.profile.head;
+	state_advance(head, slot);
+	head_flush(head, task);
+	ret->state = head->state;
+	if (ret->state == EBPH_STATE_NORMAL)
+		visit.masks = EBPH_WORD_TRAINING_BITS;
+
+	/* A loop of the kernel's: unrolled, the verifier would multiply the paths of all eight. */
+	bpf_loop(EBPH_DISTANCES, pair_visit, &visit, 0);
+
+	ret->unseen = visit.unseen;
+	if (!visit.unseen)
+		return 0;
+	if (ret->state == EBPH_STATE_NORMAL) {
+		__sync_fetch_and_add(&head->anomalies, 1);
+		return 0;
+	}
+	head->last_mod_calls = head->calls;
+	if (ret->state == EBPH_STATE_FROZEN)
+		state_change(head, slot, EBPH_STATE_FROZEN, EBPH_STATE_TRAINING);
+	return 0;
+}
+
+/* What ebph_merge is to do: written by the daemon, which is one thread, through shared memory. */
+struct ebph_merge merge;
+
+/*
+ * Run by the daemon: unites words with a pair set. User space cannot do it itself, its updates
+ * of a block are not atomic against those of other CPUs.
+ */
+SEC("syscall")
+int ebph_merge_words(void *ctx)
+{
+	struct profile profile;
+
+	if (profile_open(merge.slot, &profile))
+		return -1;
+	for (__u32 i = 0; i < EBPH_MERGE_WORDS && i < merge.count; i++) {
+		__u64 word = merge.word[i];
+		int result = pair_add(&profile, word & EBPH_WORD_KEY_MASK,
+				      word & (EBPH_WORD_NORMAL_BITS | EBPH_WORD_TRAINING_BITS));
+
+		merge.added += result == EBPH_PAIR_NEW;
+		merge.full += result == EBPH_PAIR_FULL;
+	}
+	return 0;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a profile does with a call: learn it or test it. BPF side only. */
+#ifndef EBPH_PROFILE_H
+#define EBPH_PROFILE_H
+
+#include "maps.h"
+
+struct linux_binprm;
+struct file;
+
+/* What a call meant to its profile. */
+struct verdict {
+	__u32 state;  /* enum ebph_state that the call was judged under */
+	__u32 unseen; /* bit d-1: the pair at distance d was not in the profile */
+};
+
+/**
+ * profile_of() - the slot of an executable's profile, made now if there is none.
+ * @exe:   the executable
+ * @ret_new: not 0 when this call made it
+ *
+ * Return: the slot, or 0 when there is no empty slot; counted.
+ */
+__hidden __u32 profile_of(const struct ebph_exe *exe, __u32 *ret_new);
+
+/* A thread that begins or ends in the profile @slot; @run: not 0 when it is an exec. */
+__hidden void profile_enter(__u32 slot, __u32 run);
+__hidden void profile_leave(__u32 slot);
+
+/**
+ * profile_judge() - learns or tests the current window of a thread.
+ * @task: the thread, in a profile; its pending calls are taken into the profile
+ * @ret:  what came out
+ *
+ * Return: 0; -1 when nothing can be said because the profile has no pair set (counted).
+ */
+__hidden int profile_judge(struct task_state *task, struct verdict *ret);
+
+/* Takes the calls that a thread has counted for itself into its profile. */
+__hidden void profile_flush(struct task_state *task);
+
+#endif

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The response: decide, then stop or abort. */
+#include "kernel.h"
+#include "response.h"
+#include "events.h"
+#include <bpf/bpf_tracing.h>
+
+#define EPERM	1
+#define SIGSTOP 19
+
+struct decision {
+	__u64 delay_ns; /* 0: no stop */
+	__u32 recent;	/* recent anomalies that led to it */
+	__u32 answer;	/* enum ebph_answer */
+};
+
+/* pH's delay: base x 2^recent, bounded. */
+static __u64 delay_of(__u32 recent)
+{
+	__u64 delay;
+
+	if (recent <= settings.tolerance)
+		return 0;
+	if (recent >= 40) /* 2^40 ms are 35 years: no base makes that too short */
+		return settings.max_delay_ns;
+	delay = settings.delay_base_ns << recent;
+	/* A shift that went over the top is larger than any bound, too. */
+	if (delay >> recent != settings.delay_base_ns || delay > settings.max_delay_ns)
+		return settings.max_delay_ns;
+	return delay;
+}
+
+/* What a call deserves. Needs nothing but its arguments and the settings. */
+static void decide(__u32 call, __u32 unseen, __u32 recent, struct decision *ret)
+{
+	ret->recent = recent;
+	ret->answer = EBPH_ANSWER_NONE;
+	ret->delay_ns = ebph_call_is_exit(call) ? 0 : delay_of(recent);
+	if (ret->delay_ns)
+		ret->answer |= EBPH_ANSWER_STOP;
+	if (ebph_call_is_exec(call) && (unseen || recent >= settings.exec_abort_limit))
+		ret->answer |= EBPH_ANSWER_ABORT;
+}
+
+/* Not 0 when nobody could release whom we stop. */
+static int daemon_silent(void)
+{
+	return bpf_ktime_get_ns() - settings.heartbeat_ns > EBPH_HEARTBEAT_LIMIT_NS ||
+	       settings.stand_down;
+}
+
+/* Not 0 for those that must never be stopped or refused. */
+static int is_exempt(struct task_struct *task, struct ebph_profile *head)
+{
+	return task->tgid == 1 || (head->flags & EBPH_PROFILE_PROTECTED);
+}
+
+/*
+ * Puts the current process on record as delayed until @due_ns, or later where another of its
+ * threads has to wait longer. In place where there is a record: ebph_release relies on it.
+ *
+ * Return: when it may go on; 0 when there is no room for the record.
+ */
+static __u64 delay_record(struct task_struct *task, __u64 due_ns)
+{
+	struct ebph_delay *old, delay = {
+		.start_ns = task->group_leader->start_boottime,
+		.due_ns = due_ns,
+	};
+	__u32 tgid = task->tgid;
+	__u64 seen;
+
+	old = bpf_map_lookup_elem(&delayed, &tgid);
+	if (!old || old->start_ns != delay.start_ns)
+		return bpf_map_update_elem(&delayed, &tgid, &delay, BPF_ANY) ? 0 : due_ns;
+
+	seen = old->due_ns;
+	if (seen >= due_ns)
+		return seen;
+	/* Who changes it under our hands is another thread of this process, or its release. */
+	if (__sync_val_compare_and_swap(&old->due_ns, seen, due_ns) != seen)
+		__sync_val_compare_and_swap(&old->due_ns, 0, due_ns);
+	return due_ns;
+}
+
+/*
+ * Stops the current process. The record and the news come first: whom we stop, somebody must
+ * know how to release.
+ */
+static void stop(struct task_struct *task, __u32 slot, __u32 call, const struct decision *decision)
+{
+	struct ebph_event_stop *event;
+	__u64 due_ns;
+
+	event = event_reserve(struct ebph_event_stop, EBPH_EVENT_STOP, slot);
+	if (!event) {
+		count(EBPH_COUNT_STOP_UNRECORDED);
+		return;
+	}
+	due_ns = delay_record(task, bpf_ktime_get_ns() + decision->delay_ns);
+	if (!due_ns) {
+		count(EBPH_COUNT_STOP_UNRECORDED);
+		bpf_ringbuf_discard(event, 0);
+		return;
+	}
+	/*
+	 * The news goes out even if the signal fails: the record is to be taken back, and to
+	 * continue a process that was not stopped does no harm.
+	 */
+	/* To this thread: it stops the whole process, but nobody else can take it off the queue. */
+	if (bpf_send_signal_thread(SIGSTOP))
+		count(EBPH_COUNT_STOP_FAILED);
+	event->delay.start_ns = task->group_leader->start_boottime;
+	event->delay.due_ns = due_ns;
+	event->delay_ns = decision->delay_ns;
+	event->call = call;
+	event->recent = decision->recent;
+	bpf_ringbuf_submit(event, 0);
+}
+
+/* Carries a decision out. */
+static void act(struct task_struct *task, struct task_state *state, struct ebph_profile *head,
+		__u32 call, const struct decision *decision)
+{
+	int exempt = is_exempt(task, head);
+
+	if (decision->answer & EBPH_ANSWER_ABORT) {
+		if (exempt)
+			count(EBPH_COUNT_ABORT_EXEMPT);
+		else if (daemon_silent())
+			count(EBPH_COUNT_ABORT_NO_HEARTBEAT);
+		else
+			state->flags |= TASK_ABORT; /* the hooks below do it */
+	}
+	if (decision->answer & EBPH_ANSWER_STOP) {
+		if (exempt || task->ptrace)
+			count(EBPH_COUNT_STOP_EXEMPT);
+		else if (daemon_silent())
+			count(EBPH_COUNT_STOP_NO_HEARTBEAT);
+		else
+			stop(task, state->slot, call, decision);
+	}
+}
+
+static void anomaly_report(struct task_state *state, __u32 unseen, const struct decision *decision)
+{
+	struct ebph_event_anomaly *event;
+
+	event = event_reserve(struct ebph_event_anomaly, EBPH_EVENT_ANOMALY, state->slot);
+	if (!event)
+		return;
+	event->window = state->window;
+	event->delay_ns = decision->delay_ns;
+	event->unseen = unseen;
+	event->recent = decision->recent;
+	event->answer = decision->answer;
+	event->mode = settings.mode;
+	bpf_ringbuf_submit(event, 0);
+}
+
+__hidden void respond(struct task_struct *task, struct task_state *state, __u32 call, __u32 unseen)
+{
+	struct decision decision;
+	struct ebph_profile *head;
+	__u32 slot = state->slot;
+
+	head = bpf_map_lookup_elem(&heads, &slot);
+	if (!head)
+		return;
+	ebph_frame_push(&state->frame, unseen != 0);
+	decide(call, unseen, state->frame.count, &decision);
+	if (unseen)
+		anomaly_report(state, unseen, &decision);
+	if (settings.mode == EBPH_MODE_MONITOR)
+		return;
+	if (decision.answer & EBPH_ANSWER_STOP) {
+		__sync_fetch_and_add(&head->stops, 1);
+		__sync_fetch_and_add(&head->stop_ns, decision.delay_ns);
+	}
+	if (decision.answer & EBPH_ANSWER_ABORT)
+		__sync_fetch_and_add(&head->aborts, 1);
+	if (settings.mode == EBPH_MODE_ENFORCE)
+		act(task, state, head, call, &decision);
+}
+
+/* What ebph_release is asked: written by the daemon, which is one thread. */
+struct ebph_release release;
+
+/*
+ * Run by the daemon when a delay is over, before it sends SIGCONT: clears the record, unless the
+ * process was stopped anew meanwhile. From user space this could not be one step, and a record
+ * lost between two would be a process that nobody releases.
+ */
+SEC("syscall")
+int ebph_release_one(void *ctx)
+{
+	struct ebph_delay *delay;
+	__u32 tgid = release.tgid;
+	__u64 due_ns;
+
+	release.due_ns = 0;
+	delay = bpf_map_lookup_elem(&delayed, &tgid);
+	if (!delay || delay->start_ns != release.start_ns)
+		return 0;
+	due_ns = delay->due_ns;
+	if (due_ns <= release.now_ns)
+		due_ns = __sync_val_compare_and_swap(&delay->due_ns, due_ns, 0);
+	if (due_ns > release.now_ns)
+		release.due_ns = due_ns;
+	return 0;
+}
+
+/* ---- abort: one of these rungs is attached, see enforcer/rung.c -------------------------- */
+
+/* Not 0 when the execve that the current thread is in must fail. */
+static int abort_wanted(void)
+{
+	struct task_state *state;
+	struct ebph_event_abort *event;
+
+	state = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), NULL, 0);
+	if (!state || !(state->flags & TASK_ABORT))
+		return 0;
+	event = event_reserve(struct ebph_event_abort, EBPH_EVENT_ABORT, state->slot);
+	if (event) {
+		event->call = ebph_window_at(&state->window, 0);
+		event->recent = state->frame.count;
+		bpf_ringbuf_submit(event, 0);
+	}
+	return 1;
+}
+
+static int abort_override(void *ctx)
+{
+	if (!abort_wanted())
+		return 0;
+	if (bpf_override_return(ctx, -EPERM))
+		count(EBPH_COUNT_OVERRIDE_FAILED);
+	return 0;
+}
+
+SEC("?kprobe/__x64_sys_execve")
+int ebph_over_x64(void *ctx)
+{
+	return abort_override(ctx);
+}
+
+SEC("?kprobe/__x64_sys_execveat")
+int ebph_over_x64at(void *ctx)
+{
+	return abort_override(ctx);
+}
+
+SEC("?kprobe/__ia32_compat_sys_execve")
+int ebph_over_ia32(void *ctx)
+{
+	return abort_override(ctx);
+}
+
+SEC("?kprobe/__ia32_compat_sys_execveat")
+int ebph_over_i32at(void *ctx)
+{
+	return abort_override(ctx);
+}
+
+/*
+ * Before the point of no return, for the program and again for each interpreter of a script; the
+ * first refusal ends the execve.
+ */
+SEC("?fmod_ret/security_bprm_check")
+int BPF_PROG(ebph_fmod_bprm, struct linux_binprm *bprm, int ret)
+{
+	return ret ? ret : (abort_wanted() ? -EPERM : 0);
+}
+
+SEC("?lsm/bprm_check_security")
+int BPF_PROG(ebph_lsm_bprm, struct linux_binprm *bprm, int ret)
+{
+	return ret ? ret : (abort_wanted() ? -EPERM : 0);
+}

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A thread's life: adoption, fork, exec, exit, signal handlers. */
+#include "kernel.h"
+#include "task.h"
+#include "profile.h"
+#include "events.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+#define NSEC_PER_SEC 1000000000ll
+#define SIG_IGN	     1ul /* SIG_DFL is 0; anything above is a handler's address */
+
+static __s64 mtime_of(struct inode *inode)
+{
+	struct inode___until_6_6 *old = (void *)inode;
+	struct inode___from_6_7_to_6_10 *mid = (void *)inode;
+
+	if (bpf_core_field_exists(inode->i_mtime_sec))
+		return inode->i_mtime_sec * NSEC_PER_SEC + inode->i_mtime_nsec;
+	if (bpf_core_field_exists(mid->__i_mtime))
+		return mid->__i_mtime.tv_sec * NSEC_PER_SEC + mid->__i_mtime.tv_nsec;
+	return old->i_mtime.tv_sec * NSEC_PER_SEC + old->i_mtime.tv_nsec;
+}
+
+/* What executable @file is. Return: 0, or -1 when there is no file. */
+static int exe_of(struct file *file, struct ebph_exe *ret)
+{
+	struct super_block *sb;
+	struct inode *inode;
+
+	if (!file)
+		return -1;
+	inode = file->f_inode;
+	if (!inode)
+		return -1;
+	sb = inode->i_sb;
+	ret->ino = inode->i_ino;
+	ret->mtime_ns = mtime_of(inode);
+	ret->dev = sb ? sb->s_dev : 0;
+	ret->generation = inode->i_generation;
+	return 0;
+}
+
+/* Tells the daemon of an executable whose path it does not know. */
+static void profile_announce(__u32 slot, const struct ebph_exe *exe, const void *user_path)
+{
+	struct ebph_profile *head = bpf_map_lookup_elem(&heads, &slot);
+	struct ebph_event_profile *event;
+
+	if (!head || (head->flags & EBPH_PROFILE_NAMED))
+		return;
+	event = event_reserve(struct ebph_event_profile, EBPH_EVENT_PROFILE, slot);
+	if (!event)
+		return;
+	event->exe = *exe;
+	event->hint[0] = 0;
+	if (user_path &&
+	    bpf_probe_read_user_str(event->hint, sizeof(event->hint), user_path) < 0)
+		event->hint[0] = 0;
+	bpf_ringbuf_submit(event, 0);
+}
+
+/* Puts a thread with an empty window into the profile of @file. */
+static void task_follow(struct task_state *task, struct file *file, const void *user_path)
+{
+	struct ebph_exe exe = {};
+	__u32 is_new, slot;
+
+	ebph_window_clear(&task->window);
+	__builtin_memset(task->verified, 0, sizeof(task->verified));
+	task->depth = 0;
+	task->slot = 0;
+	if (exe_of(file, &exe)) {
+		count(EBPH_COUNT_NO_EXE);
+		return;
+	}
+	slot = profile_of(&exe, &is_new);
+	if (!slot)
+		return; /* no room now; the next call tries again */
+	task->slot = slot;
+	profile_enter(slot, 1);
+	profile_announce(slot, &exe, user_path);
+}
+
+__hidden struct task_state *task_adopt(struct task_struct *task)
+{
+	__u32 tgid = task->tgid;
+	struct task_state *state;
+	struct mm_struct *mm;
+
+	state = bpf_task_storage_get(&tasks, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!state) {
+		count(EBPH_COUNT_NO_TASK_STATE);
+		return NULL;
+	}
+	if (tgid == settings.self_tgid || tgid == settings.guardian_tgid) {
+		state->flags = TASK_IGNORED;
+		return state;
+	}
+	mm = task->mm;
+	task_follow(state, mm ? mm->exe_file : NULL, NULL);
+	return state;
+}
+
+/* A thread or process begins: it goes on where its parent stands. */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(ebph_fork, struct task_struct *parent, struct task_struct *child)
+{
+	struct task_state *from, *to;
+
+	from = bpf_task_storage_get(&tasks, parent, NULL, 0);
+	if (!from)
+		return 0; /* both are adopted at their next calls */
+	to = bpf_task_storage_get(&tasks, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!to) {
+		count(EBPH_COUNT_NO_TASK_STATE);
+		return 0;
+	}
+	*to = *from;
+	to->flags &= TASK_IGNORED;
+	to->calls = 0; /* the parent will flush its own */
+	if (to->slot)
+		profile_enter(to->slot, 0);
+	return 0;
+}
+
+/*
+ * An exec has succeeded; one that fails never comes here and changes nothing. The locality frame
+ * stays, or an attacker would wash it off by execve.
+ */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(ebph_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	struct task_state *state;
+
+	state = bpf_task_storage_get(&tasks, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!state) {
+		count(EBPH_COUNT_NO_TASK_STATE);
+		return 0;
+	}
+	if (state->slot) {
+		profile_flush(state);
+		profile_leave(state->slot);
+	}
+	state->flags = 0;
+	task_follow(state, bprm->file, (const void *)bprm->exec);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(ebph_exit, struct task_struct *task)
+{
+	struct task_state *state = bpf_task_storage_get(&tasks, task, NULL, 0);
+	__u32 tgid = task->tgid;
+
+	if (!task->signal->live.counter)
+		bpf_map_delete_elem(&delayed, &tgid); /* the process is gone, nothing to release */
+	if (!state || !state->slot)
+		return 0;
+	profile_flush(state);
+	profile_leave(state->slot);
+	state->slot = 0;
+	return 0;
+}
+
+/*
+ * Will the kernel make the interrupted call of the current thread again? The rules are those of
+ * handle_signal() and arch_do_signal_or_restart() in arch/x86/kernel/signal.c.
+ */
+static int call_restarts(struct task_struct *task, struct k_sigaction *handler)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+
+	if ((long)regs->orig_ax < 0)
+		return 0; /* no call was interrupted */
+	switch ((long)regs->ax) {
+	case -ERESTARTNOINTR:
+		return 1;
+	case -ERESTARTSYS:
+		return !handler || (handler->sa.sa_flags & SA_RESTART);
+	case -ERESTARTNOHAND:
+	case -ERESTART_RESTARTBLOCK:
+		return !handler;
+	}
+	return 0;
+}
+
+/* Kept in a saved window: its current call is made again when the handler has ended. */
+#define WINDOW_RESTART (1ull << 62)
+
+/* A handler gets a window of its own; what it interrupted is kept until rt_sigreturn. */
+static void frame_push(struct task_state *state, __u32 restarts)
+{
+	__u32 depth = state->depth++;
+
+	state->flags &= ~TASK_RESTART;
+	if (depth < EBPH_FRAMES) {
+		state->saved[depth] = state->window;
+		if (restarts)
+			state->saved[depth].hi |= WINDOW_RESTART;
+	} else {
+		count(EBPH_COUNT_FRAME_LOST); /* but .depth counts it: the pops stay paired */
+	}
+	ebph_window_clear(&state->window);
+}
+
+__hidden void frame_pop(struct task_state *state)
+{
+	__u32 depth = state->depth;
+
+	if (!depth)
+		return; /* a sigreturn of one's own making, or a handler entered before we came */
+	state->depth = --depth;
+	if (depth >= EBPH_FRAMES)
+		return;
+	state->window = state->saved[depth];
+	if (state->window.hi & WINDOW_RESTART) {
+		state->window.hi &= ~WINDOW_RESTART;
+		state->flags |= TASK_RESTART;
+	}
+}
+
+/*
+ * The current thread has taken a signal off its queue: a handler is about to run, or (SIG_DFL)
+ * the process stops or dies, or nothing happens. A call that the signal interrupted may be made
+ * again, and comes to sys_enter a second time; our own SIGSTOP does this to a write to a
+ * terminal, say.
+ */
+SEC("tp_btf/signal_deliver")
+int BPF_PROG(ebph_signal, int sig, struct kernel_siginfo *info, struct k_sigaction *action)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_state *state;
+
+	state = bpf_task_storage_get(&tasks, task, NULL, 0);
+	if (!state || !state->slot)
+		return 0;
+	if ((unsigned long)action->sa.sa_handler > SIG_IGN)
+		frame_push(state, call_restarts(task, action));
+	else if (call_restarts(task, NULL))
+		state->flags |= TASK_RESTART;
+	return 0;
+}
+
+/* Run by the daemon and its guardian, each about itself: it is not to be watched or stopped. */
+SEC("syscall")
+int ebph_introduce(__u32 *is_guardian)
+{
+	struct task_state *state;
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+
+	if (*is_guardian)
+		settings.guardian_tgid = tgid;
+	else
+		settings.self_tgid = tgid;
+	state = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), NULL,
+				     BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!state)
+		return -1;
+	state->flags = TASK_IGNORED;
+	return 0;
+}

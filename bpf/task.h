@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A thread's life. BPF side only. */
+#ifndef EBPH_TASK_H
+#define EBPH_TASK_H
+
+#include "maps.h"
+
+struct task_struct;
+
+/**
+ * task_adopt() - begins to follow the current thread, which ran before we came.
+ *
+ * Also for the child of a fork whose state could not be made then. It has no past: its window is
+ * empty, its executable is what the kernel names.
+ *
+ * Return: its state; NULL when there is no memory for one, counted.
+ */
+__hidden struct task_state *task_adopt(struct task_struct *task);
+
+/* The current thread ends a signal handler: what it interrupted goes on. */
+__hidden void frame_pop(struct task_state *state);
+
+/* The windows that were found whole in the profile. */
+static inline struct ebph_window *verified_set(struct task_state *task)
+{
+	return task->verified[ebph_window_hash(&task->window) & (EBPH_VERIFIED_SETS - 1)];
+}
+
+#endif

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The configuration of ebphd: one struct, loaded over the defaults from one file.
+ *
+ * Which options there are, their types, ranges, defaults and explanations stand in one table,
+ * conf/option.c; each row is stored in the field of struct conf with the same section and name.
+ * A new option is a field here and a row there.
+ *
+ * Nothing here logs: what is wrong with a file is handed back as diagnostics.
+ */
+#ifndef EBPH_CONF_CONF_H
+#define EBPH_CONF_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+/** Where ebphd looks when it is given no --config. */
+#define CONF_PATH_DEFAULT "/etc/ebph/ebph.conf"
+
+/** Largest file that is read, in bytes. */
+#define CONF_FILE_MAX (1024 * 1024)
+
+/** Longest line, in bytes without its line end; comments may be longer. inih's buffer sets it. */
+#define CONF_LINE_MAX 197
+
+/** Diagnostics that are kept; further ones are only counted. */
+#define CONF_DIAG_MAX 20
+
+enum conf_mode {
+	CONF_MODE_MONITOR, /* learn and alert */
+	CONF_MODE_DRY_RUN, /* decide everything, do nothing, count what would have been done */
+	CONF_MODE_ENFORCE, /* delay and abort */
+};
+
+/** Options by section, under the names that they have in the file; durations end in _ns. */
+struct conf {
+	struct {
+		enum conf_mode mode;
+		bool require;  /* refuse to start where mode = enforce cannot be done in full */
+		char *run_dir; /* socket, pid file, saved state */
+		char *bpf_dir; /* pinned maps; on a bpf file system */
+	} enforcer;
+
+	struct {
+		uint64_t min_calls;	    /* training calls before a profile may freeze */
+		uint32_t min_runs;	    /* runs (execve) before a profile may freeze */
+		uint64_t normal_wait_ns;    /* frozen for this long: normal */
+		uint32_t normal_factor;	    /* freeze when train_count * normal_factor_den */
+		uint32_t normal_factor_den; /* > normal_count * normal_factor */
+	} detection;
+
+	struct {
+		uint64_t delay_base_ns;	   /* a call is delayed by 2^LFC times this */
+		uint64_t max_delay_ns;	   /* no single delay is longer */
+		uint32_t tolerance;	   /* LFC that costs nothing yet */
+		uint32_t exec_abort_limit; /* LFC at which every execve is aborted */
+	} response;
+
+	struct {
+		uint32_t max_profiles;
+	} store;
+
+	struct {
+		char *events; /* JSON lines; empty: no file */
+	} log;
+};
+
+enum conf_severity {
+	CONF_ERROR,   /* the file is refused */
+	CONF_WARNING, /* the file is taken, but it may not say what was meant */
+};
+
+struct conf_diag_item {
+	enum conf_severity severity;
+	unsigned int line;   /* from 1; 0: about the file as a whole */
+	unsigned int column; /* in bytes, from 1; 0: none */
+	char *file;
+	char *message; /* what is wrong, and what was expected or what to do */
+	char *text;    /* the line itself, without its line end; NULL: none */
+};
+
+/** Diagnostics in the order of the file. Begin with `struct conf_diag diag = {0}`. */
+struct conf_diag {
+	struct conf_diag_item items[CONF_DIAG_MAX];
+	size_t n_items;
+	size_t n_errors;   /* all, kept or not */
+	size_t n_warnings; /* all, kept or not */
+};
+
+/**
+ * Make a configuration of defaults.
+ *
+ * @param ret_conf Result, to be freed with conf_free().
+ * @return 0, or -ENOMEM.
+ */
+int conf_new_default(struct conf **ret_conf);
+
+/** Free a configuration; NULL is fine. */
+void conf_free(struct conf *conf);
+
+static inline void conf_freep(struct conf **conf)
+{
+	conf_free(*conf);
+}
+
+/** `CONF_CLEANUP struct conf *conf = NULL;`: freed when the scope is left. */
+#define CONF_CLEANUP __attribute__((cleanup(conf_freep)))
+
+/**
+ * Read a file over the defaults.
+ *
+ * Refused are files that do not exist or cannot be read, that are no regular files, that belong
+ * neither to root nor to the effective user, that group or others may write, or that are larger
+ * than CONF_FILE_MAX; and files with any error in them. All errors of a file are reported, not
+ * only the first.
+ *
+ * @param path File to read.
+ * @param ret_conf Result, to be freed with conf_free().
+ * @param diag Where diagnostics are added. On success there can be warnings; on any error but
+ *        -ENOMEM there is at least one error.
+ * @return 0; -EINVAL if the content is refused; -EPERM, -EISDIR, -EFBIG or -EINVAL if the file
+ *         itself is; the error of open(2) or read(2); -ENOMEM.
+ */
+int conf_load(const char *path, struct conf **ret_conf, struct conf_diag *diag);
+
+/**
+ * Parse text over the defaults: conf_load() without the file.
+ *
+ * @param name What diagnostics call the text.
+ * @param text Text of len bytes; any bytes, no terminator needed.
+ * @param len Length in bytes.
+ * @param ret_conf Result, to be freed with conf_free().
+ * @param diag Where diagnostics are added.
+ * @return 0, -EINVAL (see diag) or -ENOMEM.
+ */
+int conf_parse(const char *name, const char *text, size_t len, struct conf **ret_conf,
+	       struct conf_diag *diag);
+
+/**
+ * Decide whether a file may be believed: kind, owner, write permission, size.
+ *
+ * @param path Name for the diagnostic.
+ * @param st What fstat(2) says of the open file.
+ * @param euid The effective user of the reader.
+ * @param diag Where the reason of a refusal is added.
+ * @return 0, -EISDIR, -EINVAL (no regular file), -EPERM (owner, permissions) or -EFBIG.
+ */
+int conf_check_file(const char *path, const struct stat *st, uid_t euid, struct conf_diag *diag);
+
+/**
+ * Write the effective configuration, every option, such that conf_load() reads it back the same.
+ *
+ * @param conf Configuration to write.
+ * @param out Where to; write errors are left to the caller's ferror().
+ */
+void conf_dump(const struct conf *conf, FILE *out);
+
+/**
+ * Write ebph.conf.example: every option with its explanation, commented out at its default.
+ *
+ * @param out Where to; write errors are left to the caller's ferror().
+ */
+void conf_write_example(FILE *out);
+
+/** The name of a mode, as in the file; "unknown" for any other number. */
+const char *conf_mode_name(enum conf_mode mode);
+
+/**
+ * Read a mode by its name, for --mode.
+ *
+ * @param name "monitor", "dry-run" or "enforce".
+ * @param ret_mode Result.
+ * @return 0, or -EINVAL if there is no such mode.
+ */
+int conf_mode_from_name(const char *name, enum conf_mode *ret_mode);
+
+/**
+ * Print diagnostics: `FILE:LINE:COLUMN: message`, then the line itself with a mark below the
+ * column. Warnings have `warning: ` before the message. Control characters are shown as `?`.
+ *
+ * @param diag Diagnostics; none: nothing is printed.
+ * @param out Where to.
+ */
+void conf_diag_print(const struct conf_diag *diag, FILE *out);
+
+/** Free what diagnostics hold and make them empty again. */
+void conf_diag_clear(struct conf_diag *diag);
+
+#endif

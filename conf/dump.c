@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is written from the option table: the effective configuration and the example file. */
+#include <string.h>
+
+#include "conf.h"
+#include "option.h"
+
+enum { COMMENT_WIDTH = 90 };
+
+/* Write text as comment, filled to COMMENT_WIDTH; "\n" ends a paragraph. */
+static void comment_print(const char *text, FILE *out)
+{
+	size_t column = 1;
+
+	fputc('#', out);
+	for (;;) {
+		const size_t len = strcspn(text, " \n");
+
+		if (column > 1 && column + 1 + len > COMMENT_WIDTH) {
+			fputs("\n#", out);
+			column = 1;
+		}
+		fprintf(out, "%s%.*s", len ? " " : "", (int)len, text);
+		column += 1 + len;
+		text += len;
+		if (*text == '\n') {
+			fputs("\n#", out);
+			column = 1;
+		}
+		if (!*text++)
+			break;
+	}
+	fputc('\n', out);
+}
+
+static void section_print(const struct conf_section *section, FILE *out)
+{
+	fputc('\n', out);
+	comment_print(section->help, out);
+	fprintf(out, "[%s]\n", section->name);
+}
+
+static void option_dump(const struct conf_option *option, const struct conf *conf, FILE *out)
+{
+	fprintf(out, "%s = ", option->name);
+	conf_option_print(option, conf, out);
+	fputc('\n', out);
+}
+
+static void option_write_example(const struct conf_option *option, FILE *out)
+{
+	char expected[CONF_REASON_MAX];
+
+	fputc('\n', out);
+	comment_print(option->help, out);
+	conf_option_expected(option, expected, sizeof(expected));
+	fprintf(out, "# Value: %s.\n", expected);
+	fprintf(out, "#%s = %s\n", option->name, option->default_text);
+}
+
+void conf_dump(const struct conf *conf, FILE *out)
+{
+	comment_print("The effective configuration of ebphd.", out);
+	for (size_t i = 0; i < conf_n_sections; i++) {
+		section_print(&conf_sections[i], out);
+		for (size_t j = 0; j < conf_n_options; j++)
+			if (!strcmp(conf_options[j].section, conf_sections[i].name))
+				option_dump(&conf_options[j], conf, out);
+	}
+}
+
+void conf_write_example(FILE *out)
+{
+	comment_print(
+		"Configuration of ebphd. Copy it to " CONF_PATH_DEFAULT ".\n"
+		"\n"
+		"Every option stands here at its default, commented out; to change one, remove the "
+		"mark before it. A comment needs a line of its own, and every line begins in the "
+		"first column. Durations are whole numbers with a unit: ns, us, ms, s, min, h or "
+		"d. "
+		"`ebphd --check-config` says what is wrong with a file.\n"
+		"\n"
+		"A lookahead pair is a system call and one of the 8 before it. A profile is what "
+		"one "
+		"executable has been seen to do: a set of such pairs. An anomaly is a call with a "
+		"pair that a normal profile lacks. LFC is how many of the last 128 calls of a "
+		"thread "
+		"were anomalies.",
+		out);
+	for (size_t i = 0; i < conf_n_sections; i++) {
+		section_print(&conf_sections[i], out);
+		for (size_t j = 0; j < conf_n_options; j++)
+			if (!strcmp(conf_options[j].section, conf_sections[i].name))
+				option_write_example(&conf_options[j], out);
+	}
+}

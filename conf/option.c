@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "option.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+#define US		  UINT64_C(1000)
+#define MS		  (1000 * US)
+#define S		  (1000 * MS)
+#define MIN		  (60 * S)
+#define H		  (60 * MIN)
+#define D		  (24 * H)
+
+const char *const conf_mode_names[] = {
+	[CONF_MODE_MONITOR] = "monitor",
+	[CONF_MODE_DRY_RUN] = "dry-run",
+	[CONF_MODE_ENFORCE] = "enforce",
+	NULL,
+};
+
+static_assert(sizeof(enum conf_mode) == sizeof(unsigned int), "an enum is stored as unsigned int");
+
+const struct conf_section conf_sections[] = {
+	{"enforcer", "What ebphd does, and where it keeps its files."},
+	{"detection", "When a profile has learned enough to be believed."},
+	{"response", "What an anomaly costs."},
+	{"store", "How much is kept."},
+	{"log", "What is written down."},
+};
+
+const size_t conf_n_sections = ARRAY_SIZE(conf_sections);
+
+static_assert(ARRAY_SIZE(conf_sections) <= CONF_SECTIONS_MAX, "raise CONF_SECTIONS_MAX");
+
+/* Offset of a field; does not compile if the field has another type than its option stores. */
+#define FIELD(member, stored)                                                                      \
+	(offsetof(struct conf, member) + _Generic(((struct conf *)0)->member, stored : 0))
+
+/* clang-format off */
+#define BOOL(s, n, preset, text)                                                                   \
+	{#s, #n, CONF_TYPE_BOOL, FIELD(s.n, bool), 0, 1, NULL, preset, text}
+#define COUNT32(s, n, min, max, preset, text)                                                      \
+	{#s, #n, CONF_TYPE_COUNT32, FIELD(s.n, uint32_t), min, max, NULL, preset, text}
+#define COUNT64(s, n, min, max, preset, text)                                                      \
+	{#s, #n, CONF_TYPE_COUNT64, FIELD(s.n, uint64_t), min, max, NULL, preset, text}
+#define DURATION(s, n, min, max, preset, text)                                                     \
+	{#s, #n, CONF_TYPE_DURATION, FIELD(s.n##_ns, uint64_t), min, max, NULL, preset, text}
+#define MODE(s, n, preset, text)                                                                   \
+	{#s, #n, CONF_TYPE_ENUM, FIELD(s.n, enum conf_mode), 0, 0, conf_mode_names, preset, text}
+#define PATH(s, n, min, max, preset, text)                                                         \
+	{#s, #n, CONF_TYPE_PATH, FIELD(s.n, char *), min, max, NULL, preset, text}
+/* clang-format on */
+
+const struct conf_option conf_options[] = {
+	MODE(enforcer, mode, "dry-run",
+	     "monitor: learn, and report anomalies. dry-run: decide on every delay and every "
+	     "abort, "
+	     "do nothing, count and log what would have been done. enforce: do it. Begin with "
+	     "dry-run, and read what would have been done before you enforce."),
+	BOOL(enforcer, require, "no",
+	     "What to do if mode = enforce and this kernel cannot do all of it. yes: refuse to "
+	     "start. no: start with what there is, and say what is missing."),
+	/* A Unix socket in there must fit sun_path, 108 bytes. */
+	PATH(enforcer, run_dir, 1, 80, "/run/ebph",
+	     "Directory for the files of the running ebphd. It is made if it is not there."),
+	PATH(enforcer, bpf_dir, 1, CONF_PATH_LEN_MAX, "/sys/fs/bpf/ebph",
+	     "Directory for what ebphd pins in the kernel; it must lie on a bpf file system. If "
+	     "ebphd dies, the processes that it had stopped are found here and released."),
+
+	COUNT64(detection, min_calls, 1, UINT64_C(1000000000000), "1000",
+		"A profile stays in training until at least this many system calls of its "
+		"executable have been seen."),
+	COUNT32(detection, min_runs, 1, 1000000, "3",
+		"A profile stays in training until its executable has been run at least this many "
+		"times."),
+	DURATION(detection, normal_wait, 0, 365 * D, "7d",
+		 "A frozen profile (one that has gained no new lookahead pair for long enough) "
+		 "becomes normal after this time. From then on, unseen pairs are anomalies. Days "
+		 "let "
+		 "it see what happens once a day or once a week; seconds are for tests."),
+	COUNT32(detection, normal_factor, 1, 65536, "128",
+		"A profile freezes when all its training calls are more than normal_factor / "
+		"normal_factor_den times those up to its last new lookahead pair. With 128 / 32: "
+		"when more than three quarters of them came after that pair."),
+	COUNT32(detection, normal_factor_den, 1, 65536, "32", "The divisor of normal_factor."),
+
+	DURATION(response, delay_base, MS, 10 * S, "10ms",
+		 "A delay is 2^LFC times this, LFC being how many of the last 128 calls of the "
+		 "thread were anomalies. With 10ms: LFC 5 costs 0.32 s, 10 costs 10 s, 12 costs 41 "
+		 "s."),
+	DURATION(response, max_delay, MS, H, "5min",
+		 "No single delay is longer than this, whatever LFC says. Not less than "
+		 "delay_base."),
+	COUNT32(response, tolerance, 0, 128, "0",
+		"Recent anomalies that cost nothing: no call is delayed until more than this many "
+		"of the last 128 calls of its thread were anomalies. 128: nothing is ever "
+		"delayed."),
+	COUNT32(response, exec_abort_limit, 1, 128, "10",
+		"An execve fails when the call itself is anomalous, or when this many of the last "
+		"128 calls of its thread were anomalies."),
+
+	COUNT32(store, max_profiles, 16, 65536, "4096",
+		"Most profiles in memory at a time, one for each executable. When there is no "
+		"room, the profile that has been unused for longest gives way."),
+
+	PATH(log, events, 0, CONF_PATH_LEN_MAX, "/var/log/ebph/events.jsonl",
+	     "File to which anomalies and the answers to them are added, one line of JSON each. "
+	     "Nothing after the =: no such file."),
+};
+
+const size_t conf_n_options = ARRAY_SIZE(conf_options);
+
+static_assert(ARRAY_SIZE(conf_options) <= CONF_OPTIONS_MAX, "raise CONF_OPTIONS_MAX");
+
+const struct conf_option *conf_option_find(const char *section, const char *name)
+{
+	for (size_t i = 0; i < conf_n_options; i++) {
+		const struct conf_option *option = &conf_options[i];
+
+		if ((!section || !strcmp(option->section, section)) && !strcmp(option->name, name))
+			return option;
+	}
+	return NULL;
+}
+
+const struct conf_section *conf_section_find(const char *name)
+{
+	for (size_t i = 0; i < conf_n_sections; i++)
+		if (!strcmp(conf_sections[i].name, name))
+			return &conf_sections[i];
+	return NULL;
+}
+
+/* Levenshtein distance: characters inserted, left out or changed. Overlong words are far. */
+static size_t distance(const char *a, const char *b)
+{
+	enum { WORD_MAX = 32 };
+	const size_t n = strlen(a), m = strlen(b);
+	size_t row[WORD_MAX + 1];
+
+	if (n > WORD_MAX || m > WORD_MAX)
+		return SIZE_MAX;
+	for (size_t j = 0; j <= m; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= n; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= m; j++) {
+			const size_t changed = diagonal + (a[i - 1] != b[j - 1]);
+			const size_t added = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+
+			diagonal = row[j];
+			row[j] = changed < added ? changed : added;
+		}
+	}
+	return row[m];
+}
+
+/* True if word is nearer to known than *best, and near enough to be worth a question at all. */
+static bool nearer(const char *word, const char *known, size_t *best)
+{
+	const size_t d = distance(word, known);
+
+	if (d > 2 || 2 * d > strlen(known) || d >= *best)
+		return false;
+	*best = d;
+	return true;
+}
+
+const struct conf_option *conf_option_near(const char *section, const char *name)
+{
+	const struct conf_option *near = NULL;
+	size_t best = SIZE_MAX;
+
+	for (size_t i = 0; i < conf_n_options; i++) {
+		const struct conf_option *option = &conf_options[i];
+
+		if (!strcmp(option->section, section) && nearer(name, option->name, &best))
+			near = option;
+	}
+	return near;
+}
+
+const struct conf_section *conf_section_near(const char *name)
+{
+	const struct conf_section *near = NULL;
+	size_t best = SIZE_MAX;
+
+	for (size_t i = 0; i < conf_n_sections; i++)
+		if (nearer(name, conf_sections[i].name, &best))
+			near = &conf_sections[i];
+	return near;
+}

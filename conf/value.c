@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Values of options: text to field, field to text. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "option.h"
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+/* From the greatest to the least: a duration is written in the greatest that divides it. */
+static const struct unit {
+	const char *name;
+	uint64_t ns;
+} units[] = {
+	{"d", UINT64_C(86400000000000)},
+	{"h", UINT64_C(3600000000000)},
+	{"min", UINT64_C(60000000000)},
+	{"s", UINT64_C(1000000000)},
+	{"ms", UINT64_C(1000000)},
+	{"us", UINT64_C(1000)},
+	{"ns", UINT64_C(1)},
+};
+
+enum { DURATION_TEXT_MAX = 32 };
+
+static void *field(const struct conf_option *option, struct conf *conf)
+{
+	return (char *)conf + option->offset;
+}
+
+static const void *const_field(const struct conf_option *option, const struct conf *conf)
+{
+	return (const char *)conf + option->offset;
+}
+
+static void duration_format(uint64_t ns, char ret_text[static DURATION_TEXT_MAX])
+{
+	const struct unit *unit = units;
+
+	if (!ns) {
+		snprintf(ret_text, DURATION_TEXT_MAX, "0s");
+		return;
+	}
+	while (ns % unit->ns)
+		unit++;
+	snprintf(ret_text, DURATION_TEXT_MAX, "%" PRIu64 "%s", ns / unit->ns, unit->name);
+}
+
+void conf_option_expected(const struct conf_option *option, char *ret_text, size_t size)
+{
+	char least[DURATION_TEXT_MAX], greatest[DURATION_TEXT_MAX];
+	size_t used;
+
+	switch (option->type) {
+	case CONF_TYPE_BOOL:
+		snprintf(ret_text, size, "yes or no");
+		break;
+	case CONF_TYPE_COUNT32:
+	case CONF_TYPE_COUNT64:
+		snprintf(ret_text, size, "a number from %" PRIu64 " to %" PRIu64, option->min,
+			 option->max);
+		break;
+	case CONF_TYPE_DURATION:
+		duration_format(option->min, least);
+		duration_format(option->max, greatest);
+		snprintf(ret_text, size, "a duration from %s to %s", least, greatest);
+		break;
+	case CONF_TYPE_ENUM:
+		snprintf(ret_text, size, "one of");
+		for (size_t i = 0; option->names[i]; i++) {
+			used = strlen(ret_text);
+			snprintf(ret_text + used, size - used, "%s %s", i ? "," : "",
+				 option->names[i]);
+		}
+		break;
+	case CONF_TYPE_PATH:
+		snprintf(ret_text, size, "an absolute path of at most %" PRIu64 " bytes%s",
+			 option->max, option->min ? "" : ", or nothing");
+		break;
+	}
+}
+
+/* Fill in "'text' is WRONG; expected WHAT". */
+static int refuse(const struct conf_option *option, const char *text, const char *wrong,
+		  char ret_reason[static CONF_REASON_MAX])
+{
+	char expected[CONF_REASON_MAX / 2];
+
+	conf_option_expected(option, expected, sizeof(expected));
+	if (!*text)
+		snprintf(ret_reason, CONF_REASON_MAX, "no value; expected %s", expected);
+	else
+		snprintf(ret_reason, CONF_REASON_MAX, "'%.200s' %s; expected %s", text, wrong,
+			 expected);
+	return -EINVAL;
+}
+
+/*
+ * Read a whole number from the digits at the start of the text: no sign, no space.
+ * Returns the rest, or NULL if there is no digit. A number that does not fit is UINT64_MAX,
+ * which is out of the range of every option.
+ */
+static const char *number_parse(const char *text, uint64_t *ret_number)
+{
+	uint64_t number = 0;
+	const char *c = text;
+
+	for (; *c >= '0' && *c <= '9'; c++)
+		if (__builtin_mul_overflow(number, 10, &number) ||
+		    __builtin_add_overflow(number, *c - '0', &number))
+			number = UINT64_MAX;
+	if (c == text)
+		return NULL;
+	*ret_number = number;
+	return c;
+}
+
+static const char *range_check(const struct conf_option *option, uint64_t value)
+{
+	if (value < option->min)
+		return "is too small";
+	if (value > option->max)
+		return "is too large";
+	return NULL;
+}
+
+/* The parsers of single types return what is wrong, or NULL. */
+
+static const char *count_parse(const struct conf_option *option, const char *text,
+			       uint64_t *ret_count)
+{
+	uint64_t count;
+	const char *rest = number_parse(text, &count), *wrong;
+
+	if (!rest || *rest)
+		return "is not a whole number";
+	wrong = range_check(option, count);
+	if (!wrong)
+		*ret_count = count;
+	return wrong;
+}
+
+static const char *duration_parse(const struct conf_option *option, const char *text,
+				  uint64_t *ret_ns)
+{
+	uint64_t number, ns = 0;
+	const char *rest = number_parse(text, &number), *wrong;
+
+	if (!rest)
+		return "is not a duration";
+	if (*rest == '.' || *rest == ',')
+		return "has a fraction, write whole numbers with a smaller unit";
+	if (!*rest && number)
+		return "has no unit, give one of ns, us, ms, s, min, h, d";
+	for (size_t i = 0; *rest; i++) {
+		if (i == ARRAY_SIZE(units))
+			return "has an unknown unit, give one of ns, us, ms, s, min, h, d";
+		if (strcmp(rest, units[i].name) != 0)
+			continue;
+		if (__builtin_mul_overflow(number, units[i].ns, &ns))
+			ns = UINT64_MAX;
+		break;
+	}
+	wrong = range_check(option, ns);
+	if (!wrong)
+		*ret_ns = ns;
+	return wrong;
+}
+
+static const char *bool_parse(const char *text, bool *ret_bool)
+{
+	if (strcmp(text, "yes") != 0 && strcmp(text, "no") != 0)
+		return "is neither";
+	*ret_bool = !strcmp(text, "yes");
+	return NULL;
+}
+
+static const char *enum_parse(const struct conf_option *option, const char *text,
+			      unsigned int *ret_index)
+{
+	for (unsigned int i = 0; option->names[i]; i++) {
+		if (strcmp(text, option->names[i]) != 0)
+			continue;
+		*ret_index = i;
+		return NULL;
+	}
+	return "is unknown";
+}
+
+static const char *path_check(const struct conf_option *option, const char *text)
+{
+	if (!*text)
+		return option->min ? "is empty" : NULL;
+	if (*text != '/')
+		return "does not begin with '/'";
+	if (strlen(text) > option->max)
+		return "is too long";
+	return NULL;
+}
+
+static int path_set(char **path, const char *text)
+{
+	char *copy = strdup(text);
+
+	if (!copy)
+		return -ENOMEM;
+	free(*path);
+	*path = copy;
+	return 0;
+}
+
+int conf_option_set(const struct conf_option *option, struct conf *conf, const char *text,
+		    char ret_reason[static CONF_REASON_MAX])
+{
+	void *to = field(option, conf);
+	const char *wrong = NULL;
+	uint64_t count;
+
+	switch (option->type) {
+	case CONF_TYPE_BOOL:
+		wrong = bool_parse(text, to);
+		break;
+	case CONF_TYPE_COUNT32:
+		wrong = count_parse(option, text, &count);
+		if (!wrong)
+			*(uint32_t *)to = (uint32_t)count;
+		break;
+	case CONF_TYPE_COUNT64:
+		wrong = count_parse(option, text, to);
+		break;
+	case CONF_TYPE_DURATION:
+		wrong = duration_parse(option, text, to);
+		break;
+	case CONF_TYPE_ENUM:
+		wrong = enum_parse(option, text, to);
+		break;
+	case CONF_TYPE_PATH:
+		wrong = path_check(option, text);
+		if (!wrong)
+			return path_set(to, text);
+		break;
+	}
+	return wrong ? refuse(option, text, wrong, ret_reason) : 0;
+}
+
+void conf_option_print(const struct conf_option *option, const struct conf *conf, FILE *out)
+{
+	const void *from = const_field(option, conf);
+	char text[DURATION_TEXT_MAX];
+
+	switch (option->type) {
+	case CONF_TYPE_BOOL:
+		fputs(*(const bool *)from ? "yes" : "no", out);
+		break;
+	case CONF_TYPE_COUNT32:
+		fprintf(out, "%" PRIu32, *(const uint32_t *)from);
+		break;
+	case CONF_TYPE_COUNT64:
+		fprintf(out, "%" PRIu64, *(const uint64_t *)from);
+		break;
+	case CONF_TYPE_DURATION:
+		duration_format(*(const uint64_t *)from, text);
+		fputs(text, out);
+		break;
+	case CONF_TYPE_ENUM:
+		fputs(option->names[*(const unsigned int *)from], out);
+		break;
+	case CONF_TYPE_PATH:
+		fputs(*(char *const *)from, out);
+		break;
+	}
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Whom we stopped, and letting them go: on time, or all at once. */
+#ifndef EBPH_DELAY_H
+#define EBPH_DELAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "bpf/abi.h"
+#include "enforcer/kernel.h"
+
+/* Told of each process that was continued because its delay was over. */
+typedef void delay_released_fn(void *context, uint32_t pid);
+
+/* Processes that are delayed now, the next one due on top of a heap. */
+struct delays {
+	struct kernel *kernel;
+	struct delayed_process *heap;
+	size_t n, allocated;
+	int timer_fd; /* readable when the next one is due */
+	delay_released_fn *on_release;
+	void *context; /* its first argument */
+};
+
+/* Return: 0 or -errno. To be freed with delays_free(), which releases nobody. */
+int delays_new(struct kernel *kernel, delay_released_fn *on_release, void *context,
+	       struct delays **ret);
+void delays_free(struct delays *delays);
+
+/**
+ * delay_add() - a process was stopped and is to be released when its delay is over.
+ * Return: 0; -ESRCH when it is gone already; -ENOMEM, and then it has been released at once.
+ */
+int delay_add(struct delays *delays, uint32_t pid, const struct ebph_delay *delay);
+
+/* To be called when .timer_fd is readable: releases who is due. */
+void delays_run(struct delays *delays);
+
+/**
+ * process_continue() - sends SIGCONT to a process, if it is the one that was stopped.
+ * @start_ns: CLOCK_BOOTTIME when it began
+ *
+ * Return: 0; -ESRCH when it is gone; -errno.
+ */
+int process_continue(uint32_t pid, uint64_t start_ns);
+
+/**
+ * delayed_release_all() - releases everyone in a map of delays, as after the daemon's death.
+ * @map_fd: the map `delayed`
+ *
+ * Return: how many were released.
+ */
+unsigned int delayed_release_all(int map_fd);
+
+/**
+ * delayed_pin(), delayed_open_pinned(), delayed_unpin() - the map's place on the bpf file system,
+ * where it outlives the daemon.
+ * @dir: bpf_dir of the configuration
+ *
+ * Return: 0 or a descriptor; -ENOENT when nothing is pinned there; -errno.
+ */
+int delayed_pin(int map_fd, const char *dir);
+int delayed_open_pinned(const char *dir);
+int delayed_unpin(const char *dir);
+
+#endif

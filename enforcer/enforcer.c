@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "enforcer/enforcer.h"
+
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+
+#include "enforcer/event.h"
+#include "enforcer/guardian.h"
+#include "enforcer/log.h"
+#include "enforcer/report.h"
+#include "enforcer/util.h"
+
+#define TICK_NS	      (NSEC_PER_SEC / 2) /* well below EBPH_HEARTBEAT_LIMIT_NS */
+#define REPORT_TICKS  120
+
+struct enforcer {
+	const struct conf *conf;
+	struct kernel *kernel;
+	struct profiles *profiles;
+	struct delays *delays;
+	struct event_sink sink;
+	struct report report;
+	struct ring_buffer *events;
+	pid_t guardian; /* 0: none */
+	bool pinned;
+	bool stopping;
+	int lock_fd, epoll_fd, signal_fd, tick_fd;
+	unsigned int ticks;
+};
+
+/* ---- only one, and after whom --------------------------------------------------------- */
+
+static int lock_take(const struct conf *conf, int *ret_fd)
+{
+	AUTO_CLOSE int fd = -1;
+	char path[512], pid[32] = "";
+	ssize_t n;
+
+	if (mkdir(conf->enforcer.run_dir, 0755) && errno != EEXIST) {
+		log_error("cannot make %s: %s", conf->enforcer.run_dir, strerror(errno));
+		return -errno;
+	}
+	snprintf(path, sizeof(path), "%s/ebphd.lock", conf->enforcer.run_dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0) {
+		log_error("cannot open %s: %s", path, strerror(errno));
+		return -errno;
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		n = read(fd, pid, sizeof(pid) - 1);
+		pid[n > 0 ? n : 0] = '\0';
+		pid[strcspn(pid, "\n")] = '\0';
+		log_error("another ebphd is running (pid %s): stop it first", pid[0] ? pid : "?");
+		return -EBUSY;
+	}
+	n = snprintf(pid, sizeof(pid), "%d\n", getpid());
+	if (ftruncate(fd, 0) || pwrite(fd, pid, (size_t)n, 0) != n) {
+		log_error("cannot write %s: %s", path, strerror(errno));
+		return -errno;
+	}
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+/* Releases whom a daemon that died together with its guardian left stopped. */
+static int leftovers_release(const struct conf *conf, unsigned int *ret_released)
+{
+	AUTO_CLOSE int fd = delayed_open_pinned(conf->enforcer.bpf_dir);
+
+	*ret_released = 0;
+	if (fd == -ENOENT)
+		return 0;
+	if (fd < 0) {
+		log_error("cannot read %s/delayed: %s", conf->enforcer.bpf_dir, strerror(-fd));
+		return fd;
+	}
+	*ret_released = delayed_release_all(fd);
+	return 0;
+}
+
+int enforcer_release(const struct conf *conf)
+{
+	unsigned int released;
+	int r = leftovers_release(conf, &released);
+
+	if (!r)
+		log_info("released %u delayed processes", released);
+	return r;
+}
+
+/* ---- preparing --------------------------------------------------------------------------- */
+
+static int rung_choose(const struct conf *conf, enum abort_rung *ret)
+{
+	*ret = ABORT_NONE;
+	if (conf->enforcer.mode != CONF_MODE_ENFORCE)
+		return 0;
+	*ret = abort_rung_find();
+	if (*ret != ABORT_NONE)
+		return 0;
+	if (conf->enforcer.require) {
+		log_error("this kernel cannot abort an execve, and require = yes: not starting "
+			  "(use mode = dry-run, or a kernel with fmod_ret)");
+		return -ENOTSUP;
+	}
+	log_warn("THIS KERNEL CANNOT ABORT AN EXECVE: an anomalous one is reported and delayed, "
+		 "but it happens");
+	return 0;
+}
+
+static int fd_watch(struct enforcer *enforcer, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+
+	return epoll_ctl(enforcer->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+static int signals_open(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return -errno;
+	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int loop_prepare(struct enforcer *enforcer)
+{
+	const struct itimerspec tick = {
+		.it_interval.tv_nsec = TICK_NS, .it_value.tv_nsec = TICK_NS,
+	};
+	int r;
+
+	enforcer->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	enforcer->signal_fd = signals_open();
+	enforcer->tick_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (enforcer->epoll_fd < 0 || enforcer->signal_fd < 0 || enforcer->tick_fd < 0)
+		return -errno;
+	if (timerfd_settime(enforcer->tick_fd, 0, &tick, NULL))
+		return -errno;
+	enforcer->events = ring_buffer__new(kernel_events_fd(enforcer->kernel), event_handle,
+					    &enforcer->sink, NULL);
+	if (!enforcer->events)
+		return -errno;
+	r = fd_watch(enforcer, enforcer->signal_fd);
+	if (!r)
+		r = fd_watch(enforcer, enforcer->tick_fd);
+	if (!r)
+		r = fd_watch(enforcer, enforcer->delays->timer_fd);
+	if (!r)
+		r = fd_watch(enforcer, ring_buffer__epoll_fd(enforcer->events));
+	return r;
+}
+
+static void limits_raise(void)
+{
+	struct rlimit limit;
+	AUTO_CLOSE int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	/* A pidfd for each process that is delayed. */
+	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
+		limit.rlim_cur = limit.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &limit))
+			log_debug("cannot raise the limit of open files: %s", strerror(errno));
+	}
+	if (fd < 0 || write(fd, "-900", 4) < 0)
+		log_debug("cannot lower our OOM score: %s", strerror(errno));
+}
+
+static int parts_new(struct enforcer *enforcer)
+{
+	const struct conf *conf = enforcer->conf;
+	enum abort_rung rung;
+	int r;
+
+	r = rung_choose(conf, &rung);
+	if (r)
+		return r;
+	r = kernel_new(conf, rung, &enforcer->kernel);
+	if (r) {
+		log_error("the kernel refuses the BPF programs: %s (--debug tells more)",
+			  strerror(-r));
+		return r;
+	}
+	r = journal_open(&enforcer->sink.journal, conf->log.events);
+	if (r) {
+		log_error("cannot open the event file %s: %s", conf->log.events, strerror(-r));
+		return r;
+	}
+	r = profiles_new(enforcer->kernel, &enforcer->profiles);
+	if (!r)
+		r = delays_new(enforcer->kernel, event_released, &enforcer->sink,
+			       &enforcer->delays);
+	enforcer->sink.profiles = enforcer->profiles;
+	enforcer->sink.delays = enforcer->delays;
+	if (!r)
+		r = loop_prepare(enforcer);
+	if (!r)
+		r = profiles_stock(enforcer->profiles);
+	if (r)
+		log_error("cannot prepare: %s", strerror(-r));
+	return r;
+}
+
+int enforcer_new(const struct conf *conf, struct enforcer **ret)
+{
+	struct enforcer *enforcer = calloc(1, sizeof(*enforcer));
+	unsigned int released;
+	int r;
+
+	if (!enforcer)
+		return -ENOMEM;
+	enforcer->conf = conf;
+	enforcer->lock_fd = enforcer->epoll_fd = enforcer->signal_fd = enforcer->tick_fd = -1;
+	enforcer->sink.journal.fd = -1;
+	limits_raise();
+	r = lock_take(conf, &enforcer->lock_fd);
+	if (!r)
+		r = leftovers_release(conf, &released);
+	if (!r) {
+		if (released)
+			log_warn("released %u processes that a dead ebphd had delayed", released);
+		delayed_unpin(conf->enforcer.bpf_dir);
+		r = parts_new(enforcer);
+	}
+	if (r) {
+		enforcer_free(enforcer);
+		return r;
+	}
+	*ret = enforcer;
+	return 0;
+}
+
+void enforcer_free(struct enforcer *enforcer)
+{
+	if (!enforcer)
+		return;
+	if (enforcer->kernel)
+		kernel_settings(enforcer->kernel)->stand_down = 1;
+	ring_buffer__free(enforcer->events);
+	close_fd(&enforcer->tick_fd);
+	close_fd(&enforcer->signal_fd);
+	close_fd(&enforcer->epoll_fd);
+	if (enforcer->pinned) {
+		/* The guardian would do it just so after our death; this is the shorter way. */
+		kernel_detach(enforcer->kernel);
+		delayed_release_all(kernel_delayed_fd(enforcer->kernel));
+		delayed_unpin(enforcer->conf->enforcer.bpf_dir);
+	}
+	delays_free(enforcer->delays);
+	profiles_free(enforcer->profiles);
+	journal_close(&enforcer->sink.journal);
+	kernel_free(enforcer->kernel);
+	close_fd(&enforcer->lock_fd);
+	free(enforcer);
+}
+
+/* ---- running ----------------------------------------------------------------------------- */
+
+static int guardian_renew(struct enforcer *enforcer)
+{
+	pid_t pid = guardian_start(enforcer->kernel, enforcer->conf->enforcer.bpf_dir);
+
+	if (pid < 0) {
+		log_error("cannot start the guardian: %s", strerror(-pid));
+		return pid;
+	}
+	enforcer->guardian = pid;
+	return 0;
+}
+
+/* What only an enforcing daemon needs: the record that outlives it, and who reads it then. */
+static int enforcing_prepare(struct enforcer *enforcer)
+{
+	const char *dir = enforcer->conf->enforcer.bpf_dir;
+	int r = delayed_pin(kernel_delayed_fd(enforcer->kernel), dir);
+
+	if (r) {
+		log_error("cannot pin the record of delays in %s: %s (is a bpf file system "
+			  "mounted there?)", dir, strerror(-r));
+		return r;
+	}
+	enforcer->pinned = true;
+	return guardian_renew(enforcer);
+}
+
+int enforcer_start(struct enforcer *enforcer)
+{
+	int r = 0;
+
+	if (enforcer->conf->enforcer.mode == CONF_MODE_ENFORCE)
+		r = enforcing_prepare(enforcer);
+	if (r)
+		return r;
+	r = kernel_introduce(enforcer->kernel, false);
+	if (!r)
+		r = kernel_attach(enforcer->kernel);
+	if (r) {
+		log_error("cannot attach the BPF programs: %s (--debug tells more)", strerror(-r));
+		return r;
+	}
+	report_start(&enforcer->report, enforcer->conf, enforcer->kernel);
+	return 0;
+}
+
+static void on_signal(struct enforcer *enforcer)
+{
+	struct signalfd_siginfo info;
+
+	while (read(enforcer->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo != SIGCHLD) {
+			log_info("ending, by signal %u", info.ssi_signo);
+			enforcer->stopping = true;
+			continue;
+		}
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		if (enforcer->guardian && kill(enforcer->guardian, 0) && errno == ESRCH) {
+			log_warn("the guardian died: starting another");
+			guardian_renew(enforcer);
+		}
+	}
+}
+
+/* Who has been frozen long enough is normal, though it may not run to notice. */
+static void profiles_advance(struct enforcer *enforcer)
+{
+	uint64_t now = now_ns(CLOCK_BOOTTIME);
+
+	for (uint32_t slot = 1; slot < enforcer->profiles->next_slot; slot++) {
+		struct ebph_profile *head = &enforcer->kernel->heads[slot];
+		uint32_t frozen = EBPH_STATE_FROZEN;
+
+		if (__atomic_load_n(&head->state, __ATOMIC_ACQUIRE) == EBPH_STATE_FROZEN &&
+		    now >= head->normal_due_ns &&
+		    __atomic_compare_exchange_n(&head->state, &frozen, EBPH_STATE_NORMAL, false,
+						__ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			event_state(&enforcer->sink, slot, EBPH_STATE_FROZEN, EBPH_STATE_NORMAL);
+	}
+}
+
+static void on_tick(struct enforcer *enforcer)
+{
+	uint64_t expirations;
+	int r;
+
+	if (read(enforcer->tick_fd, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
+		log_warn("cannot read the tick timer: %s", strerror(errno));
+	kernel_settings(enforcer->kernel)->heartbeat_ns = now_ns(CLOCK_MONOTONIC);
+	profiles_advance(enforcer);
+	r = profiles_stock(enforcer->profiles);
+	if (r)
+		log_warn("cannot prepare room for new programs: %s", strerror(-r));
+	if (++enforcer->ticks % REPORT_TICKS == 0)
+		report_print(&enforcer->report, enforcer->kernel, enforcer->profiles,
+			     &enforcer->sink);
+}
+
+int enforcer_loop(struct enforcer *enforcer)
+{
+	while (!enforcer->stopping) {
+		struct epoll_event ready[8];
+		int n = epoll_wait(enforcer->epoll_fd, ready, ARRAY_SIZE(ready), -1);
+
+		if (n < 0 && errno != EINTR) {
+			log_error("epoll: %s", strerror(errno));
+			return -errno;
+		}
+		for (int i = 0; i < n; i++) {
+			int fd = ready[i].data.fd;
+
+			if (fd == enforcer->delays->timer_fd) {
+				delays_run(enforcer->delays);
+			} else if (fd == enforcer->tick_fd) {
+				on_tick(enforcer);
+			} else if (fd == enforcer->signal_fd) {
+				on_signal(enforcer);
+			} else {
+				ring_buffer__consume(enforcer->events);
+				profiles_stock(enforcer->profiles);
+			}
+		}
+	}
+	report_print(&enforcer->report, enforcer->kernel, enforcer->profiles, &enforcer->sink);
+	return 0;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The daemon: one struct, one thread, one epoll. */
+#ifndef EBPH_ENFORCER_H
+#define EBPH_ENFORCER_H
+
+#include "conf/conf.h"
+
+struct enforcer;
+
+/**
+ * enforcer_new() - prepares everything: lock, leftovers of a predecessor, programs, maps.
+ * @conf: stays the caller's and must outlive the enforcer
+ * @ret:  result, to be freed with enforcer_free()
+ *
+ * Return: 0; -errno, and then one line that says why has been logged.
+ */
+int enforcer_new(const struct conf *conf, struct enforcer **ret);
+
+/* From now on calls are followed. Return: 0; -errno with a line logged. */
+int enforcer_start(struct enforcer *enforcer);
+
+/* Works until a signal ends it. Return: 0; -errno with a line logged. */
+int enforcer_loop(struct enforcer *enforcer);
+
+/* Stops following, releases everyone, takes everything away. NULL is fine. */
+void enforcer_free(struct enforcer *enforcer);
+
+/**
+ * enforcer_release() - `ebphd --release`: releases whom a dead daemon left stopped.
+ * Return: 0; -errno with a line logged.
+ */
+int enforcer_release(const struct conf *conf);
+
+#endif

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "enforcer/event.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "enforcer/callname.h"
+#include "enforcer/log.h"
+#include "enforcer/util.h"
+
+/* An object with what every event has: when, what, who. */
+static json_t *object_new(struct event_sink *sink, const char *name, uint32_t slot, uint32_t pid,
+			  uint32_t tid)
+{
+	const struct profile_note *note = &sink->profiles->notes[slot];
+	double time = (double)now_ns(CLOCK_REALTIME) / (double)NSEC_PER_SEC;
+	json_t *object = json_pack("{s:f, s:s, s:i}", "time", time, "event", name, "profile",
+				   (int)slot);
+
+	/* A path may hold bytes that are no UTF-8: such a one is left out, not the event. */
+	if (note->path)
+		json_object_set_new(object, "path", json_string(note->path));
+	else if (note->hint)
+		json_object_set_new(object, "hint", json_string(note->hint));
+	if (pid) {
+		json_object_set_new(object, "pid", json_integer(pid));
+		json_object_set_new(object, "tid", json_integer(tid));
+	}
+	return object;
+}
+
+static json_t *event_object(struct event_sink *sink, const char *name,
+			    const struct ebph_event *event)
+{
+	return object_new(sink, name, event->slot, event->pid, event->tid);
+}
+
+static void set_name(json_t *object, const char *key, uint32_t call)
+{
+	char buffer[CALLNAME_MAX];
+
+	json_object_set_new(object, key, json_string(callname(call, buffer)));
+}
+
+static const char *mode_remark(uint32_t mode)
+{
+	return mode == EBPH_MODE_ENFORCE ? "" : " (not done in this mode)";
+}
+
+/* ---- profiles -------------------------------------------------------------------------- */
+
+static void on_profile(struct event_sink *sink, const struct ebph_event_profile *profile)
+{
+	const struct ebph_event *event = &profile->event;
+	struct profile_note *note = &sink->profiles->notes[event->slot];
+	bool first = !note->path && !note->hint;
+	char hint[EBPH_PATH_HINT + 1] = {};
+	json_t *object;
+
+	memcpy(hint, profile->hint, EBPH_PATH_HINT);
+	if (!profile_learn_path(sink->profiles, event->slot, &profile->exe, event->pid, hint) &&
+	    !first)
+		return;
+	log_info("%s %s (pid %u)", first ? "new program" : "known by its path now:",
+		 profile_name(sink->profiles, event->slot), event->pid);
+	object = event_object(sink, "profile", event);
+	json_object_set_new(object, "ino", json_integer((json_int_t)profile->exe.ino));
+	json_object_set_new(object, "dev", json_integer(profile->exe.dev));
+	journal_write(&sink->journal, object);
+	profile_protect(sink->profiles, event->slot);
+}
+
+void event_state(struct event_sink *sink, uint32_t slot, enum ebph_state before,
+		 enum ebph_state after)
+{
+	const struct ebph_profile *head = &sink->profiles->kernel->heads[slot];
+	const char *name = profile_name(sink->profiles, slot);
+	json_t *object;
+
+	/* A program that still learns is frozen and thawed by every other pair: for debugging. */
+	if (after == EBPH_STATE_NORMAL)
+		log_info("%s is normal after %llu calls in %u runs: what is new from now on "
+			 "is an anomaly", name, head->calls, head->runs);
+	else if (after == EBPH_STATE_FROZEN)
+		log_debug("%s is frozen after %llu calls in %u runs: %u pairs of calls known",
+			 name, head->calls, head->runs, head->words);
+	else
+		log_debug("%s did something new and is training again", name);
+	object = object_new(sink, "state", slot, 0, 0);
+	json_object_set_new(object, "before", json_string(state_name(before)));
+	json_object_set_new(object, "after", json_string(state_name(after)));
+	json_object_set_new(object, "calls", json_integer((json_int_t)head->calls));
+	json_object_set_new(object, "runs", json_integer(head->runs));
+	json_object_set_new(object, "words", json_integer(head->words));
+	journal_write(&sink->journal, object);
+}
+
+static void on_state(struct event_sink *sink, const struct ebph_event_state *state)
+{
+	event_state(sink, state->event.slot, state->before, state->after);
+}
+
+static void on_grow(struct event_sink *sink, const struct ebph_event_grow *grow)
+{
+	const struct ebph_event *event = &grow->event;
+	uint32_t words = grow->blocks * EBPH_BLOCK_WORDS;
+	int r;
+
+	if (grow->blocks != sink->profiles->notes[event->slot].blocks)
+		return; /* it has been done */
+	r = profile_grow(sink->profiles, event->slot);
+	if (r)
+		log_warn("the pairs of %s find no room: their set of %u words cannot grow: %s",
+			 profile_name(sink->profiles, event->slot), words, strerror(-r));
+	else
+		log_debug("%s: room for %u pairs of calls now",
+			  profile_name(sink->profiles, event->slot), 2 * words);
+}
+
+/* ---- anomalies and answers --------------------------------------------------------------- */
+
+static void anomaly_log(struct event_sink *sink, const struct ebph_event_anomaly *anomaly,
+			const char *call, unsigned int mismatches)
+{
+	char answer[96] = "";
+
+	if (anomaly->answer & EBPH_ANSWER_ABORT)
+		snprintf(answer, sizeof(answer), "; refuse it%s", mode_remark(anomaly->mode));
+	if (anomaly->answer & EBPH_ANSWER_STOP)
+		snprintf(answer + strlen(answer), sizeof(answer) - strlen(answer),
+			 "; delay %" PRIu64 " ms%s", (uint64_t)(anomaly->delay_ns / NSEC_PER_MSEC),
+			 mode_remark(anomaly->mode));
+	log_warn("anomaly: %s pid %u: %s, %u of %d earlier calls never seen before it; %u recent "
+		 "anomalies%s", profile_name(sink->profiles, anomaly->event.slot),
+		 anomaly->event.pid, call, mismatches, EBPH_DISTANCES, anomaly->recent, answer);
+}
+
+static void on_anomaly(struct event_sink *sink, const struct ebph_event_anomaly *anomaly)
+{
+	unsigned int mismatches = (unsigned int)__builtin_popcount(anomaly->unseen);
+	char buffer[CALLNAME_MAX];
+	const char *call = callname(ebph_window_at(&anomaly->window, 0), buffer);
+	json_t *object, *distances, *window;
+
+	anomaly_log(sink, anomaly, call, mismatches);
+	object = event_object(sink, "anomaly", &anomaly->event);
+	json_object_set_new(object, "call", json_string(call));
+	json_object_set_new(object, "mismatches", json_integer(mismatches));
+	distances = json_array();
+	window = json_array();
+	for (uint32_t d = 1; d <= EBPH_DISTANCES; d++) {
+		uint32_t earlier = ebph_window_at(&anomaly->window, d);
+
+		if (anomaly->unseen & (1u << (d - 1)))
+			json_array_append_new(distances, json_integer(d));
+		json_array_append_new(window, json_string(callname(earlier, buffer)));
+	}
+	json_object_set_new(object, "distances", distances);
+	json_object_set_new(object, "earlier", window);
+	json_object_set_new(object, "recent", json_integer(anomaly->recent));
+	json_object_set_new(object, "stop", json_boolean(anomaly->answer & EBPH_ANSWER_STOP));
+	json_object_set_new(object, "abort", json_boolean(anomaly->answer & EBPH_ANSWER_ABORT));
+	json_object_set_new(object, "delay_ms",
+			    json_integer((json_int_t)(anomaly->delay_ns / NSEC_PER_MSEC)));
+	json_object_set_new(object, "mode",
+			    json_string(conf_mode_name((enum conf_mode)anomaly->mode)));
+	journal_write(&sink->journal, object);
+}
+
+static void on_stop(struct event_sink *sink, const struct ebph_event_stop *stop)
+{
+	char buffer[CALLNAME_MAX];
+	const char *call = callname(stop->call, buffer);
+	json_t *object;
+	int r;
+
+	r = delay_add(sink->delays, stop->event.pid, &stop->delay);
+	if (r == -ESRCH)
+		return; /* killed meanwhile */
+	if (r)
+		log_error("cannot keep the delay of process %u, it goes on at once: %s",
+			  stop->event.pid, strerror(-r));
+	log_warn("delayed: %s pid %u for %" PRIu64 " ms at %s",
+		 profile_name(sink->profiles, stop->event.slot), stop->event.pid,
+		 (uint64_t)(stop->delay_ns / NSEC_PER_MSEC), call);
+	object = event_object(sink, "stop", &stop->event);
+	json_object_set_new(object, "call", json_string(call));
+	json_object_set_new(object, "recent", json_integer(stop->recent));
+	json_object_set_new(object, "delay_ms",
+			    json_integer((json_int_t)(stop->delay_ns / NSEC_PER_MSEC)));
+	journal_write(&sink->journal, object);
+}
+
+static void on_abort(struct event_sink *sink, const struct ebph_event_abort *abort)
+{
+	json_t *object = event_object(sink, "abort", &abort->event);
+
+	log_warn("refused: an execve of %s pid %u",
+		 profile_name(sink->profiles, abort->event.slot), abort->event.pid);
+	set_name(object, "call", abort->call);
+	json_object_set_new(object, "recent", json_integer(abort->recent));
+	journal_write(&sink->journal, object);
+}
+
+void event_released(void *context, uint32_t pid)
+{
+	struct event_sink *sink = context;
+
+	log_info("released: pid %u", pid);
+	journal_write(&sink->journal,
+		      json_pack("{s:f, s:s, s:i}", "time",
+				(double)now_ns(CLOCK_REALTIME) / (double)NSEC_PER_SEC, "event",
+				"release", "pid", (int)pid));
+}
+
+/* ---- dispatch -------------------------------------------------------------------------- */
+
+int event_handle(void *context, void *record, size_t size)
+{
+	static const size_t sizes[] = {
+		[EBPH_EVENT_PROFILE] = sizeof(struct ebph_event_profile),
+		[EBPH_EVENT_STATE] = sizeof(struct ebph_event_state),
+		[EBPH_EVENT_ANOMALY] = sizeof(struct ebph_event_anomaly),
+		[EBPH_EVENT_STOP] = sizeof(struct ebph_event_stop),
+		[EBPH_EVENT_ABORT] = sizeof(struct ebph_event_abort),
+		[EBPH_EVENT_GROW] = sizeof(struct ebph_event_grow),
+	};
+	const struct ebph_event *event = record;
+	struct event_sink *sink = context;
+
+	if (size < sizeof(*event) || event->type >= ARRAY_SIZE(sizes) ||
+	    size != sizes[event->type] || event->slot > sink->profiles->kernel->n_slots) {
+		sink->malformed++;
+		return 0;
+	}
+	switch ((enum ebph_event_type)event->type) {
+	case EBPH_EVENT_PROFILE:
+		on_profile(sink, record);
+		break;
+	case EBPH_EVENT_STATE:
+		on_state(sink, record);
+		break;
+	case EBPH_EVENT_ANOMALY:
+		on_anomaly(sink, record);
+		break;
+	case EBPH_EVENT_STOP:
+		on_stop(sink, record);
+		break;
+	case EBPH_EVENT_ABORT:
+		on_abort(sink, record);
+		break;
+	case EBPH_EVENT_GROW:
+		on_grow(sink, record);
+		break;
+	}
+	return 0;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the programs report: told to people, to the event file, and acted upon. */
+#ifndef EBPH_EVENT_H
+#define EBPH_EVENT_H
+
+#include <stddef.h>
+
+#include "enforcer/delay.h"
+#include "enforcer/journal.h"
+#include "enforcer/profile.h"
+
+/* Whom events concern. */
+struct event_sink {
+	struct profiles *profiles;
+	struct delays *delays;
+	struct journal journal;
+	uint64_t malformed; /* records of an unknown type or size */
+};
+
+/**
+ * event_handle() - takes one record of the ring buffer.
+ * @context: struct event_sink
+ *
+ * Return: 0, as ring_buffer__new() wants it.
+ */
+int event_handle(void *context, void *record, size_t size);
+
+/* A delay is over; a delay_released_fn. */
+void event_released(void *context, uint32_t pid);
+
+/* Says that @slot changed its state to @after. */
+void event_state(struct event_sink *sink, uint32_t slot, enum ebph_state before,
+		 enum ebph_state after);
+
+#endif

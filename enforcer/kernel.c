@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "enforcer/kernel.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/mman.h>
+#include <sys/utsname.h>
+
+#include "enforcer/log.h"
+#include "enforcer/process.h"
+#include "enforcer/util.h"
+#include "ebph.skel.h"
+
+/* ---- requirements ---------------------------------------------------------------------- */
+
+static bool has_capability(cap_value_t capability)
+{
+	cap_t caps = cap_get_proc();
+	cap_flag_value_t value = CAP_CLEAR;
+
+	if (caps && cap_get_flag(caps, capability, CAP_EFFECTIVE, &value))
+		value = CAP_CLEAR;
+	cap_free(caps);
+	return value == CAP_SET;
+}
+
+/* Pids that BPF reports are the host's: from another namespace we would signal strangers. */
+static bool in_host_pid_namespace(void)
+{
+	char name[64];
+	ssize_t n = readlink("/proc/self/ns/pid", name, sizeof(name) - 1);
+
+	if (n < 0)
+		return false;
+	name[n] = '\0';
+	return !strcmp(name, "pid:[4026531836]"); /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
+}
+
+int kernel_check(const char **ret_reason)
+{
+	unsigned int major = 0, minor = 0;
+	struct utsname uts;
+
+	uname(&uts);
+	sscanf(uts.release, "%u.%u", &major, &minor);
+	if (major < 6 || (major == 6 && minor < 1)) {
+		*ret_reason = "this kernel is too old: ebph needs Linux 6.1 or later";
+		return -ENOSYS;
+	}
+	if (!has_capability(CAP_SYS_ADMIN) && !(has_capability(CAP_BPF) &&
+						has_capability(CAP_PERFMON))) {
+		*ret_reason = "no permission to load BPF programs: run ebphd as root";
+		return -EPERM;
+	}
+	if (access("/sys/kernel/btf/vmlinux", R_OK)) {
+		*ret_reason = "this kernel has no BTF (/sys/kernel/btf/vmlinux): boot one built "
+			      "with CONFIG_DEBUG_INFO_BTF=y, and mount /sys";
+		return -ENOTSUP;
+	}
+	if (!in_host_pid_namespace()) {
+		*ret_reason = "ebphd is in a container's pid namespace, or /proc is not mounted: "
+			      "run it on the host itself";
+		return -ENOTSUP;
+	}
+	return 0;
+}
+
+/* ---- life ------------------------------------------------------------------------------ */
+
+static const struct {
+	enum abort_rung rung;
+	const char *program;
+	bool optional; /* the kernel may have been built without this ABI */
+} rung_programs[] = {
+	{ABORT_OVERRIDE, "ebph_over_x64", false},   {ABORT_OVERRIDE, "ebph_over_x64at", false},
+	{ABORT_OVERRIDE, "ebph_over_ia32", true},   {ABORT_OVERRIDE, "ebph_over_i32at", true},
+	{ABORT_FMOD_RET, "ebph_fmod_bprm", false}, {ABORT_LSM, "ebph_lsm_bprm", false},
+};
+
+static void settings_init(struct ebph_settings *settings, const struct conf *conf)
+{
+	settings->heartbeat_ns = now_ns(CLOCK_MONOTONIC);
+	settings->min_calls = conf->detection.min_calls;
+	settings->min_runs = conf->detection.min_runs;
+	settings->normal_wait_ns = conf->detection.normal_wait_ns;
+	settings->normal_factor = conf->detection.normal_factor;
+	settings->normal_factor_den = conf->detection.normal_factor_den;
+	settings->delay_base_ns = conf->response.delay_base_ns;
+	settings->max_delay_ns = conf->response.max_delay_ns;
+	settings->tolerance = conf->response.tolerance;
+	settings->exec_abort_limit = conf->response.exec_abort_limit;
+	settings->mode = (__u32)conf->enforcer.mode;
+}
+
+static int maps_resize(struct ebph_bpf *skeleton, uint32_t n_slots)
+{
+	int r;
+
+	/* Twice the slots: an LRU map begins to evict before it is full to the last entry. */
+	r = bpf_map__set_max_entries(skeleton->maps.profiles, 2 * n_slots + 1024);
+	if (!r)
+		r = bpf_map__set_max_entries(skeleton->maps.heads, n_slots + 1);
+	if (!r)
+		r = bpf_map__set_max_entries(skeleton->maps.pairs, n_slots);
+	if (!r)
+		r = bpf_map__set_max_entries(skeleton->maps.free_slots, n_slots);
+	return r;
+}
+
+static int programs_select(struct ebph_bpf *skeleton, enum abort_rung rung)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rung_programs); i++) {
+		struct bpf_program *program;
+		int r;
+
+		if (rung_programs[i].rung != rung)
+			continue;
+		program = bpf_object__find_program_by_name(skeleton->obj, rung_programs[i].program);
+		if (!program)
+			return -ENOENT;
+		r = bpf_program__set_autoload(program, true);
+		if (r)
+			return r;
+		bpf_program__set_autoattach(program, false); /* by rung_attach(): some may fail */
+	}
+	return 0;
+}
+
+static int heads_map(struct kernel *kernel)
+{
+	void *heads;
+
+	kernel->heads_bytes = sizeof(struct ebph_profile) * (kernel->n_slots + 1);
+	heads = mmap(NULL, kernel->heads_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+		     bpf_map__fd(kernel->skeleton->maps.heads), 0);
+	if (heads == MAP_FAILED)
+		return -errno;
+	kernel->heads = heads;
+	return 0;
+}
+
+int kernel_new(const struct conf *conf, enum abort_rung rung, struct kernel **ret)
+{
+	struct kernel *kernel;
+	int r;
+
+	kernel = calloc(1, sizeof(*kernel));
+	if (!kernel)
+		return -ENOMEM;
+	kernel->n_slots = conf->store.max_profiles;
+	kernel->rung = rung;
+	kernel->skeleton = ebph_bpf__open();
+	r = kernel->skeleton ? 0 : -errno;
+	if (!r)
+		r = maps_resize(kernel->skeleton, kernel->n_slots);
+	if (!r)
+		r = programs_select(kernel->skeleton, rung);
+	if (!r)
+		r = ebph_bpf__load(kernel->skeleton);
+	if (!r)
+		r = heads_map(kernel);
+	if (r) {
+		kernel_free(kernel);
+		return r;
+	}
+	settings_init(kernel_settings(kernel), conf);
+	*ret = kernel;
+	return 0;
+}
+
+void kernel_free(struct kernel *kernel)
+{
+	if (!kernel)
+		return;
+	if (kernel->heads)
+		munmap(kernel->heads, kernel->heads_bytes);
+	ebph_bpf__destroy(kernel->skeleton);
+	free(kernel);
+}
+
+/* Attaches the programs of the rung; the skeleton owns the links. */
+static int rung_attach(struct kernel *kernel)
+{
+	struct bpf_object_skeleton *parts = kernel->skeleton->skeleton;
+
+	for (int i = 0; i < parts->prog_cnt; i++) {
+		const struct bpf_prog_skeleton *part = &parts->progs[i];
+
+		for (size_t j = 0; j < ARRAY_SIZE(rung_programs); j++) {
+			if (rung_programs[j].rung != kernel->rung ||
+			    strcmp(rung_programs[j].program, part->name))
+				continue;
+			*part->link = bpf_program__attach(*part->prog);
+			if (!*part->link && !rung_programs[j].optional)
+				return -errno;
+		}
+	}
+	return 0;
+}
+
+int kernel_attach(struct kernel *kernel)
+{
+	/* The answer before the question: no anomaly may come while nothing could answer it. */
+	int r = rung_attach(kernel);
+
+	return r ? r : ebph_bpf__attach(kernel->skeleton);
+}
+
+void kernel_detach(struct kernel *kernel)
+{
+	ebph_bpf__detach(kernel->skeleton);
+	running_programs_wait();
+}
+
+struct ebph_settings *kernel_settings(struct kernel *kernel)
+{
+	return &kernel->skeleton->data->settings;
+}
+
+/* ---- programs that the daemon runs ------------------------------------------------------ */
+
+static int program_run(struct bpf_program *program, void *ctx, uint32_t ctx_bytes)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = ctx, .ctx_size_in = ctx_bytes);
+	int r = bpf_prog_test_run_opts(bpf_program__fd(program), &opts);
+
+	if (r)
+		return r;
+	return opts.retval ? -EINVAL : 0;
+}
+
+int kernel_introduce(struct kernel *kernel, bool is_guardian)
+{
+	__u32 argument = is_guardian;
+
+	return program_run(kernel->skeleton->progs.ebph_introduce, &argument, sizeof(argument));
+}
+
+int kernel_merge(struct kernel *kernel, uint32_t slot, const uint64_t *words, size_t n_words,
+		 uint32_t *ret_added)
+{
+	struct ebph_merge *merge = &kernel->skeleton->bss->merge;
+
+	merge->slot = slot;
+	merge->added = 0;
+	merge->full = 0;
+	for (size_t done = 0; done < n_words; done += merge->count) {
+		size_t n = n_words - done;
+		int r;
+
+		merge->count = n < EBPH_MERGE_WORDS ? (__u32)n : EBPH_MERGE_WORDS;
+		memcpy(merge->word, words + done, merge->count * sizeof(*words));
+		r = program_run(kernel->skeleton->progs.ebph_merge_words, NULL, 0);
+		if (r)
+			return r;
+	}
+	if (ret_added)
+		*ret_added = merge->added;
+	return merge->full ? -ENOSPC : 0;
+}
+
+int kernel_release(struct kernel *kernel, uint32_t tgid, uint64_t start_ns, uint64_t *ret_due_ns)
+{
+	struct ebph_release *release = &kernel->skeleton->bss->release;
+	int r;
+
+	release->tgid = tgid;
+	release->start_ns = start_ns;
+	release->now_ns = now_ns(CLOCK_MONOTONIC);
+	r = program_run(kernel->skeleton->progs.ebph_release_one, NULL, 0);
+	if (r)
+		return r;
+	*ret_due_ns = release->due_ns;
+	return 0;
+}
+
+/* ---- accounts -------------------------------------------------------------------------- */
+
+uint64_t kernel_counter(struct kernel *kernel, enum ebph_counter counter)
+{
+	int n_cpus = libbpf_num_possible_cpus();
+	AUTO_FREE uint64_t *values = NULL;
+	__u32 key = counter;
+	uint64_t sum = 0;
+
+	if (n_cpus <= 0)
+		return 0;
+	values = calloc((size_t)n_cpus, sizeof(*values));
+	if (!values ||
+	    bpf_map_lookup_elem(bpf_map__fd(kernel->skeleton->maps.counters), &key, values))
+		return 0;
+	for (int i = 0; i < n_cpus; i++)
+		sum += values[i];
+	return sum;
+}
+
+const char *kernel_counter_name(enum ebph_counter counter)
+{
+#define COUNTER_NAME(name, text, help) [EBPH_COUNT_##name] = text,
+	static const char *const names[] = {EBPH_COUNTERS(COUNTER_NAME)};
+
+	return names[counter];
+}
+
+const char *kernel_counter_help(enum ebph_counter counter)
+{
+#define COUNTER_HELP(name, text, help) [EBPH_COUNT_##name] = help,
+	static const char *const helps[] = {EBPH_COUNTERS(COUNTER_HELP)};
+
+	return helps[counter];
+}
+
+uint64_t kernel_missed_runs(struct kernel *kernel)
+{
+	struct bpf_program *program;
+	uint64_t sum = 0;
+
+	bpf_object__for_each_program(program, kernel->skeleton->obj) {
+		struct bpf_prog_info info = {};
+		__u32 size = sizeof(info);
+
+		if (bpf_program__fd(program) >= 0 &&
+		    !bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
+			sum += info.recursion_misses;
+	}
+	return sum;
+}
+
+uint64_t map_memory(int map_fd)
+{
+	AUTO_FCLOSE FILE *file = NULL;
+	char path[64], line[128];
+	uint64_t bytes;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", map_fd);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "memlock: %" SCNu64, &bytes) == 1)
+			return bytes;
+	return 0;
+}
+
+uint64_t kernel_memory(struct kernel *kernel)
+{
+	struct bpf_map *map;
+	uint64_t sum = 0;
+
+	bpf_object__for_each_map(map, kernel->skeleton->obj)
+		sum += map_memory(bpf_map__fd(map));
+	return sum;
+}
+
+int kernel_pairs_fd(const struct kernel *kernel)
+{
+	return bpf_map__fd(kernel->skeleton->maps.pairs);
+}
+
+int kernel_free_slots_fd(const struct kernel *kernel)
+{
+	return bpf_map__fd(kernel->skeleton->maps.free_slots);
+}
+
+int kernel_delayed_fd(const struct kernel *kernel)
+{
+	return bpf_map__fd(kernel->skeleton->maps.delayed);
+}
+
+int kernel_events_fd(const struct kernel *kernel)
+{
+	return bpf_map__fd(kernel->skeleton->maps.events);
+}

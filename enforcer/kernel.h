@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The BPF programs and maps, as the daemon holds them. */
+#ifndef EBPH_ENFORCER_KERNEL_H
+#define EBPH_ENFORCER_KERNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bpf/abi.h"
+#include "bpf/pairset.h"
+#include "conf/conf.h"
+#include "enforcer/rung.h"
+
+struct ebph_bpf;
+
+struct kernel {
+	struct ebph_bpf *skeleton;
+	struct ebph_profile *heads; /* by slot, shared with the programs */
+	size_t heads_bytes;
+	uint32_t n_slots; /* slots are 1 .. n_slots */
+	enum abort_rung rung;
+};
+
+/**
+ * kernel_check() - can this system run us at all?
+ * @ret_reason: one line, what is wrong and what to do; static
+ *
+ * Return: 0, or -EPERM, -ENOSYS, -ENOTSUP with the reason.
+ */
+int kernel_check(const char **ret_reason);
+
+/**
+ * kernel_new() - loads the programs and makes the maps; nothing is attached yet.
+ * @conf: sizes and settings
+ * @rung: how to abort an execve; ABORT_NONE loads no program for it
+ * @ret:  result, to be freed with kernel_free()
+ *
+ * Return: 0, or -errno with a line logged by libbpf.
+ */
+int kernel_new(const struct conf *conf, enum abort_rung rung, struct kernel **ret);
+
+/* Detaches and unloads everything. NULL is fine. */
+void kernel_free(struct kernel *kernel);
+
+/**
+ * kernel_attach() - from now on calls are followed.
+ * Return: 0, or -errno.
+ */
+int kernel_attach(struct kernel *kernel);
+
+/* The programs run no more, and none is still running. */
+void kernel_detach(struct kernel *kernel);
+
+/* The settings that the programs read; what is stored here takes effect at once. */
+struct ebph_settings *kernel_settings(struct kernel *kernel);
+
+/**
+ * kernel_introduce() - the calling process is one of ours: not watched, never stopped.
+ * Return: 0, or -errno.
+ */
+int kernel_introduce(struct kernel *kernel, bool is_guardian);
+
+/**
+ * kernel_merge() - unites words with the pair set of a slot, safe against learning CPUs.
+ * @ret_added: words that were new there; may be NULL
+ *
+ * Return: 0; -ENOSPC when some found no room; -errno.
+ */
+int kernel_merge(struct kernel *kernel, uint32_t slot, const uint64_t *words, size_t n_words,
+		 uint32_t *ret_added);
+
+/**
+ * kernel_release() - asks whether a delay is over, and clears its record if so.
+ * @ret_due_ns: CLOCK_MONOTONIC until when it must still be waited for; 0: over
+ *
+ * Return: 0, or -errno.
+ */
+int kernel_release(struct kernel *kernel, uint32_t tgid, uint64_t start_ns, uint64_t *ret_due_ns);
+
+/* The sum of a counter over all CPUs. */
+uint64_t kernel_counter(struct kernel *kernel, enum ebph_counter counter);
+const char *kernel_counter_name(enum ebph_counter counter);
+const char *kernel_counter_help(enum ebph_counter counter);
+
+/* Runs of our programs that the kernel skipped because one was running already on that CPU. */
+uint64_t kernel_missed_runs(struct kernel *kernel);
+
+/* Kernel memory of one map, in bytes, by the kernel's own account; 0 if it does not say. */
+uint64_t map_memory(int map_fd);
+
+/* Kernel memory of all maps but the pair sets. */
+uint64_t kernel_memory(struct kernel *kernel);
+
+int kernel_pairs_fd(const struct kernel *kernel);
+int kernel_free_slots_fd(const struct kernel *kernel);
+int kernel_delayed_fd(const struct kernel *kernel);
+int kernel_events_fd(const struct kernel *kernel);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Lines for people: to stderr in the foreground, to syslog as a daemon. */
+#ifndef EBPH_LOG_H
+#define EBPH_LOG_H
+
+#include <stdbool.h>
+#include <syslog.h>
+
+/* From now on lines go to syslog (@to_syslog), or to stderr, where they do at the start. */
+void log_open(bool to_syslog);
+
+/* Shows debug lines too, those of libbpf among them. */
+void log_set_debug(bool debug);
+bool log_debug_enabled(void);
+
+/* One line of @priority (LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG), without line end. */
+void log_line(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#define log_error(...) log_line(LOG_ERR, __VA_ARGS__)
+#define log_warn(...)  log_line(LOG_WARNING, __VA_ARGS__)
+#define log_info(...)  log_line(LOG_INFO, __VA_ARGS__)
+#define log_debug(...) log_line(LOG_DEBUG, __VA_ARGS__)
+
+#endif

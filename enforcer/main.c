@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "conf/conf.h"
+#include "enforcer/enforcer.h"
+#include "enforcer/kernel.h"
+#include "enforcer/log.h"
+#include "enforcer/util.h"
+
+#define EXIT_USAGE 2
+
+struct arguments {
+	const char *config;
+	const char *mode; /* NULL: as configured */
+	bool foreground;
+	bool check_config;
+	bool dump_config;
+	bool release;
+};
+
+static const struct option options[] = {
+	{"config", required_argument, NULL, 'c'}, {"mode", required_argument, NULL, 'm'},
+	{"foreground", no_argument, NULL, 'f'},	  {"check-config", no_argument, NULL, 'C'},
+	{"dump-config", no_argument, NULL, 'D'},  {"release", no_argument, NULL, 'r'},
+	{"debug", no_argument, NULL, 'd'},	  {"version", no_argument, NULL, 'V'},
+	{"help", no_argument, NULL, 'h'},	  {},
+};
+
+static void usage(FILE *out)
+{
+	fputs("usage: ebphd [--config FILE] [--mode monitor|dry-run|enforce] [--foreground]\n"
+	      "Keeps every program within the behaviour that it has shown before.\n"
+	      "\n"
+	      "  --config FILE   configuration (default: " CONF_PATH_DEFAULT ")\n"
+	      "  --mode MODE     monitor, dry-run or enforce, instead of what FILE says\n"
+	      "  --foreground    stay, and write to the terminal instead of syslog\n"
+	      "  --check-config  say what is wrong with FILE, and do nothing else\n"
+	      "  --dump-config   show the configuration in effect, and do nothing else\n"
+	      "  --release       let everyone go whom a dead ebphd left stopped, and end\n"
+	      "  --debug         say more, libbpf included\n"
+	      "  --version, --help\n", out);
+}
+
+/* Return: 0 to go on, 1 when all is done, -EINVAL. */
+static int arguments_parse(int argc, char **argv, struct arguments *ret)
+{
+	int c;
+
+	*ret = (struct arguments){.config = CONF_PATH_DEFAULT};
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			ret->config = optarg;
+			break;
+		case 'm':
+			ret->mode = optarg;
+			break;
+		case 'f':
+			ret->foreground = true;
+			break;
+		case 'C':
+			ret->check_config = true;
+			break;
+		case 'D':
+			ret->dump_config = true;
+			break;
+		case 'r':
+			ret->release = true;
+			break;
+		case 'd':
+			log_set_debug(true);
+			break;
+		case 'V':
+			puts("ebphd " EBPH_VERSION);
+			return 1;
+		case 'h':
+			usage(stdout);
+			return 1;
+		default:
+			usage(stderr);
+			return -EINVAL;
+		}
+	}
+	if (optind < argc) {
+		log_error("what is \"%s\"? --help tells the options", argv[optind]);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int config_load(const struct arguments *arguments, struct conf **ret)
+{
+	struct conf_diag diag = {0};
+	CONF_CLEANUP struct conf *conf = NULL;
+	int r = conf_load(arguments->config, &conf, &diag);
+
+	conf_diag_print(&diag, stderr);
+	conf_diag_clear(&diag);
+	if (r)
+		return r;
+	if (arguments->mode && conf_mode_from_name(arguments->mode, &conf->enforcer.mode)) {
+		log_error("--mode %s: there is monitor, dry-run and enforce", arguments->mode);
+		return -EINVAL;
+	}
+	*ret = TAKE_PTR(conf);
+	return 0;
+}
+
+/* libbpf says much that only a developer understands. */
+static int libbpf_print(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char line[1024];
+
+	if (!log_debug_enabled() || level == LIBBPF_DEBUG)
+		return 0;
+	vsnprintf(line, sizeof(line), format, args);
+	line[strcspn(line, "\n")] = '\0';
+	log_debug("%s", line);
+	return 0;
+}
+
+/*
+ * Goes to the background. The caller's process waits for the first byte on the pipe, which says
+ * how the start went, so that the exit status of `ebphd` tells the truth.
+ *
+ * Return: in the background, the pipe's end to report to; in the foreground it does not return.
+ */
+static int background(void)
+{
+	int ends[2], null;
+	unsigned char status = EXIT_FAILURE;
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid) {
+		close(ends[1]);
+		/* Nothing comes when it died on the way: then the start has failed. */
+		if (read(ends[0], &status, 1) != 1)
+			status = EXIT_FAILURE;
+		_exit(status);
+	}
+	close(ends[0]);
+	setsid();
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (chdir("/") || null < 0 || dup2(null, STDIN_FILENO) < 0 ||
+	    dup2(null, STDOUT_FILENO) < 0)
+		return -errno;
+	return ends[1];
+}
+
+static void started(int status_fd)
+{
+	const unsigned char status = EXIT_SUCCESS;
+	int null;
+
+	if (status_fd < 0)
+		return;
+	log_open(true);
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null >= 0)
+		dup2(null, STDERR_FILENO);
+	if (write(status_fd, &status, 1) != 1)
+		log_warn("who started us did not wait");
+}
+
+static int run(const struct conf *conf, bool foreground)
+{
+	struct enforcer *enforcer = NULL;
+	AUTO_CLOSE int status_fd = -1;
+	const char *reason;
+	int r;
+
+	r = kernel_check(&reason);
+	if (r) {
+		log_error("%s", reason);
+		return r;
+	}
+	if (!foreground) {
+		status_fd = background();
+		if (status_fd < 0) {
+			log_error("cannot go to the background: %s", strerror(-status_fd));
+			return status_fd;
+		}
+	}
+	r = enforcer_new(conf, &enforcer);
+	if (!r)
+		r = enforcer_start(enforcer);
+	if (!r) {
+		started(status_fd);
+		r = enforcer_loop(enforcer);
+	}
+	enforcer_free(enforcer);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	CONF_CLEANUP struct conf *conf = NULL;
+	struct arguments arguments;
+	int r;
+
+	setlinebuf(stderr);
+	libbpf_set_print(libbpf_print);
+	r = arguments_parse(argc, argv, &arguments);
+	if (r)
+		return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
+	if (config_load(&arguments, &conf))
+		return EXIT_FAILURE;
+	if (arguments.dump_config)
+		conf_dump(conf, stdout);
+	if (arguments.check_config || arguments.dump_config)
+		return EXIT_SUCCESS;
+	if (arguments.release)
+		r = enforcer_release(conf);
+	else
+		r = run(conf, arguments.foreground);
+	return r ? EXIT_FAILURE : EXIT_SUCCESS;
+}

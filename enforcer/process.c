@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "enforcer/process.h"
+
+#include <inttypes.h>
+#include <linux/membarrier.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "enforcer/util.h"
+
+/* When a process began, in clock ticks of CLOCK_BOOTTIME: field 22 of /proc/PID/stat. */
+static int start_ticks(uint32_t pid, uint64_t *ret)
+{
+	AUTO_FCLOSE FILE *file = NULL;
+	char path[32], line[1024], *end;
+
+	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return errno == ENOENT ? -ESRCH : -errno;
+	if (!fgets(line, sizeof(line), file))
+		return -ESRCH;
+	end = strrchr(line, ')'); /* the name before it may hold anything, brackets too */
+	if (!end || sscanf(end + 1,
+			   " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
+			   "%*d %*d %" SCNu64, ret) != 1)
+		return -EINVAL;
+	return 0;
+}
+
+int process_open(uint32_t pid, uint64_t start_ns)
+{
+	uint64_t ns_per_tick = NSEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK);
+	AUTO_CLOSE int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	uint64_t ticks;
+	int r;
+
+	if (pidfd < 0)
+		return -errno;
+	/* Asked after the pidfd is held: what /proc says is about that process, or it is gone. */
+	r = start_ticks(pid, &ticks);
+	if (r)
+		return r;
+	if (ticks != start_ns / ns_per_tick)
+		return -ESRCH;
+	return TAKE_FD(pidfd);
+}
+
+int process_signal(int pidfd, int signal)
+{
+	return syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) ? -errno : 0;
+}
+
+void running_programs_wait(void)
+{
+	/* synchronize_rcu(), which BPF programs are read sides of (kernel/sched/membarrier.c). */
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		usleep(100000); /* nohz_full: no such call; a program runs for microseconds */
+}

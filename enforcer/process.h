@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Processes by identity: a pid and when it began, held by a pidfd. */
+#ifndef EBPH_PROCESS_H
+#define EBPH_PROCESS_H
+
+#include <signal.h>
+#include <stdint.h>
+
+/**
+ * process_open() - a pidfd for a process, if it is the one that began at @start_ns.
+ * @start_ns: CLOCK_BOOTTIME; compared in clock ticks, as /proc shows it
+ *
+ * Return: a pidfd, owned by the caller; -ESRCH when it is gone; -errno.
+ */
+int process_open(uint32_t pid, uint64_t start_ns);
+
+/* Return: 0; -ESRCH when the process is gone; -errno. */
+int process_signal(int pidfd, int signal);
+
+/* Waits until every BPF program that runs at this moment has ended. */
+void running_programs_wait(void);
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the daemon says of itself: at the start, every minute, at the end. */
+#ifndef EBPH_REPORT_H
+#define EBPH_REPORT_H
+
+#include <stdint.h>
+
+#include "enforcer/event.h"
+
+struct report {
+	uint64_t since_ns; /* CLOCK_MONOTONIC of the last report */
+	uint64_t cpu_ns;   /* our CPU time until then */
+};
+
+/* Says that we follow calls now, in which mode, and how we could answer. */
+void report_start(struct report *report, const struct conf *conf, struct kernel *kernel);
+
+/* Says how many profiles there are, what we cost, and every counter that is not zero. */
+void report_print(struct report *report, struct kernel *kernel, struct profiles *profiles,
+		  const struct event_sink *sink);
+
+#endif

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "enforcer/rung.h"
+
+#include <bpf/libbpf.h>
+
+#include "enforcer/log.h"
+#include "enforcer/util.h"
+#include "probe.skel.h"
+
+const char *abort_rung_name(enum abort_rung rung)
+{
+	static const char *const names[] = {
+		[ABORT_OVERRIDE] = "bpf_override_return",
+		[ABORT_FMOD_RET] = "fmod_ret",
+		[ABORT_LSM] = "lsm",
+		[ABORT_NONE] = "none",
+	};
+
+	return names[rung];
+}
+
+/* A program of the probe object, and what shows that it really works once attached. */
+struct trial {
+	enum abort_rung rung;
+	const char *program;
+	bool (*fires)(struct probe_bpf *probe);
+};
+
+/* An lsm/ program loads and attaches on any kernel; it fires only with bpf among the LSMs. */
+static bool lsm_fires(struct probe_bpf *probe)
+{
+	probe->bss->lsm_tgid = (__u32)getpid();
+	if (getpgid(getpid()) < 0)
+		return false;
+	return probe->bss->lsm_fired > 0;
+}
+
+static const struct trial trials[] = {
+	{ABORT_OVERRIDE, "probe_override", NULL},
+	{ABORT_FMOD_RET, "probe_fmod_ret", NULL},
+	{ABORT_LSM, "probe_lsm", lsm_fires},
+};
+
+static bool trial_passes(const struct trial *trial)
+{
+	struct bpf_program *program;
+	struct probe_bpf *probe;
+	struct bpf_link *link = NULL;
+	bool passes = false;
+
+	probe = probe_bpf__open();
+	if (!probe)
+		return false;
+	program = bpf_object__find_program_by_name(probe->obj, trial->program);
+	if (!program || bpf_program__set_autoload(program, true) || probe_bpf__load(probe))
+		goto out;
+	link = bpf_program__attach(program);
+	if (!link)
+		goto out;
+	passes = !trial->fires || trial->fires(probe);
+out:
+	log_debug("support: %s: %s", abort_rung_name(trial->rung), passes ? "yes" : "no");
+	bpf_link__destroy(link);
+	probe_bpf__destroy(probe);
+	return passes;
+}
+
+enum abort_rung abort_rung_find(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(trials); i++)
+		if (trial_passes(&trials[i]))
+			return trials[i].rung;
+	return ABORT_NONE;
+}

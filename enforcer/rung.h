@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which mechanisms of the response this kernel has. Found by trial, not by what it says. */
+#ifndef EBPH_RUNG_H
+#define EBPH_RUNG_H
+
+#include <stdbool.h>
+
+/* How an execve is made to fail, the best first. */
+enum abort_rung {
+	ABORT_OVERRIDE, /* kprobe and bpf_override_return */
+	ABORT_FMOD_RET, /* fmod_ret/security_bprm_check */
+	ABORT_LSM,	/* lsm/bprm_check_security */
+	ABORT_NONE,	/* it is not: alert only */
+};
+
+/* "bpf_override_return", ...: what the user reads. */
+const char *abort_rung_name(enum abort_rung rung);
+
+/**
+ * abort_rung_find() - the best way to abort an execve on this kernel.
+ *
+ * Loads and attaches a program that does nothing for each rung in turn, and takes it away again.
+ *
+ * Return: the rung; ABORT_NONE when none loads, attaches and fires.
+ */
+enum abort_rung abort_rung_find(void);
+
+#endif

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What tests/run needs; included by the Makefile.
+#
+#   tests/unit/NAME_test.c           one program each, with cmocka and what it calls of the daemon
+#   tests/e2e/*.c, tests/harness/*.c one program, build/tests/e2e
+#   tests/progs/NAME.c               one program each, for the end-to-end tests to run
+
+UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*_test.c))
+PROGS	   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/progs/*.c))
+E2E_OBJS   := $(patsubst tests/%.c,$(BUILD)/tests/obj/%.o,$(wildcard tests/e2e/*.c tests/harness/*.c))
+
+test-build: $(UNIT_TESTS) $(PROGS) $(if $(E2E_OBJS),$(BUILD)/tests/e2e)
+
+# As an archive, the linker takes what a test calls; the rest is not carried into each guest.
+$(BUILD)/tests/ebph.a: $(CONF_OBJS) $(ENFORCER_OBJS)
+	$(call say,AR,$@)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+# gcc 12 takes what open_memstream() hands out for the address of the variable it was told.
+$(UNIT_TESTS:%=%.o): CFLAGS += -Wno-dangling-pointer
+
+$(UNIT_TESTS): %: %.o $(BUILD)/tests/ebph.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lcmocka -pthread -o $@
+
+# Not in build/tests/e2e/: that is the program.
+$(BUILD)/tests/obj/%.o: tests/%.c Makefile
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+
+$(BUILD)/tests/e2e: $(E2E_OBJS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -Wl,--as-needed -ljansson -lcmocka -pthread -o $@
+
+# Static and without the sanitizers: few system calls, and the same ones everywhere.
+$(PROGS): $(BUILD)/%: %.c Makefile tests/tests.mk
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -MF $@.d -MT $@ -std=gnu11 -O1 -Wall -static -pthread $< -o $@

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The configuration: what is refused, and in what words. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "conf_report.h"
+
+#define X10  "xxxxxxxxxx"
+#define X100 X10 X10 X10 X10 X10 X10 X10 X10 X10 X10
+
+/* clang-format off */
+#define BAD(name, text, expected) {name, text, sizeof(text) - 1, expected}
+
+/* One test for each row. */
+static const struct bad {
+	const char *name;
+	const char *text;
+	size_t len;
+	const char *expected;
+} bad[] = {
+	BAD("line that inih would split, its tail is not read as a line",
+	    "[log]\nevents = /" X100 X10 X10 X10 X10 X10 X10 X10 X10 "xxxxxxxxxmode = enforce\n",
+	    "f:2:198: line too long: 213 bytes; expected at most 197\n"),
+	BAD("line of one byte too much",
+	    "[log]\n#\nevents = /" X100 X10 X10 X10 X10 X10 X10 X10 X10 "xxxxxxxx\n",
+	    "f:3:198: line too long: 198 bytes; expected at most 197\n"),
+	BAD("indented line", "[log]\nevents = /a\n  mode = enforce\n",
+	    "f:3:1: indented line; expected it to begin in the first column\n"),
+	BAD("line indented by a tab", "[log]\n\tevents = /a\n",
+	    "f:2:1: indented line; expected it to begin in the first column\n"),
+	BAD("indented section", " [log]\n",
+	    "f:1:1: indented line; expected it to begin in the first column\n"),
+	BAD("NUL byte", "[log]\nevents = /a\0b\n",
+	    "f:2:12: NUL byte; expected plain text\n"),
+	BAD("NUL byte in a comment", "#\0\n[log]\n",
+	    "f:1:2: NUL byte; expected plain text\n"),
+	BAD("control character", "[log]\nevents = /\x1b[31m\n",
+	    "f:2:11: control character 0x1b; expected plain text\n"),
+	BAD("carriage return within a line", "[log]\nevents = /a\rb\n",
+	    "f:2:12: control character 0x0d; expected plain text\n"),
+	BAD("unknown section like a known one, its options passed over",
+	    "[respnse]\ntolerence = 5\n",
+	    "f:1:2: unknown section [respnse]; did you mean [response]?\n"),
+	BAD("unknown section like none", "[nginx]\n",
+	    "f:1:2: unknown section [nginx]; "
+	    "expected one of [enforcer] [detection] [response] [store] [log]\n"),
+	BAD("section without a name", "[]\n",
+	    "f:1:2: unknown section []; "
+	    "expected one of [enforcer] [detection] [response] [store] [log]\n"),
+	BAD("section whose name inih would cut", "[" X10 X10 X10 X10 X10 "]\n",
+	    "f:1:2: name of the section too long: 50 bytes; expected at most 49\n"),
+	BAD("section without bracket, its options passed over", "[log\nevents = x\n",
+	    "f:1:5: no ']' after the name of the section\n"),
+	BAD("option behind a section", "[enforcer] mode = enforce\n",
+	    "f:1:12: text after a section; expected the end of the line\n"),
+	BAD("comment behind a section", "[enforcer] # x\n",
+	    "f:1:12: comment after a section; put it on a line of its own\n"),
+	BAD("section twice", "[log]\n[store]\n[log]\nevents = x\n",
+	    "f:3:2: section [log] was there before, in line 1; put its options there\n"
+	    "f:4:10: events: 'x' does not begin with '/'; "
+	    "expected an absolute path of at most 170 bytes, or nothing\n"),
+	BAD("option before any section", "mode = enforce\n",
+	    "f:1:1: option 'mode' before any section; "
+	    "expected a line such as [enforcer] above\n"),
+	BAD("unknown option like a known one", "[detection]\nnormal_factor_de = 5\n",
+	    "f:2:1: unknown option 'normal_factor_de' in [detection]; "
+	    "did you mean 'normal_factor_den'?\n"),
+	BAD("option of another section", "[enforcer]\ntolerance = 5\n",
+	    "f:2:1: unknown option 'tolerance' in [enforcer]; it belongs in [response]\n"),
+	BAD("unknown option like none", "[enforcer]\nmo;d\xc3\xa9 = 5\n",
+	    "f:2:1: unknown option 'mo;d\xc3\xa9' in [enforcer]; "
+	    "ebph.conf.example lists all options\n"),
+	BAD("option in capitals", "[log]\nEVENTS = /a\n",
+	    "f:2:1: unknown option 'EVENTS' in [log]; ebph.conf.example lists all options\n"),
+	BAD("option twice", "[store]\nmax_profiles = 20\n\nmax_profiles = 30\n",
+	    "f:4:1: option 'max_profiles' was there before, in line 2; expected it once\n"),
+	BAD("no equals sign", "[enforcer]\nmode enforce\n",
+	    "f:2:5: no '='; expected NAME = VALUE\n"),
+	BAD("colon", "[enforcer]\nmode : enforce\n",
+	    "f:2:6: ':' after the name of an option; expected '='\n"),
+	BAD("no name", "[enforcer]\n= enforce\n",
+	    "f:2:1: no name before '='; expected NAME = VALUE\n"),
+	BAD("no value", "[enforcer]\nmode =\n",
+	    "f:2:7: mode: no value; expected one of monitor, dry-run, enforce\n"),
+	BAD("semicolon comment behind a value", "[log]\nevents = /a ;b\n",
+	    "f:2:13: comment after a value; put it on a line of its own\n"),
+	BAD("hash comment behind a value", "[log]\nevents = /a\t# b\n",
+	    "f:2:13: comment after a value; put it on a line of its own\n"),
+	BAD("comment for a value", "[log]\nevents =#none\n",
+	    "f:2:9: comment after a value; put it on a line of its own\n"),
+	BAD("unknown mode", "[enforcer]\nmode = Enforce\n",
+	    "f:2:8: mode: 'Enforce' is unknown; expected one of monitor, dry-run, enforce\n"),
+	BAD("neither yes nor no", "[enforcer]\nrequire = true\n",
+	    "f:2:11: require: 'true' is neither; expected yes or no\n"),
+	BAD("relative path", "[enforcer]\nbpf_dir = \"/b\"\n",
+	    "f:2:11: bpf_dir: '\"/b\"' does not begin with '/'; "
+	    "expected an absolute path of at most 170 bytes\n"),
+	BAD("path left out where there must be one", "[enforcer]\nrun_dir =   \n",
+	    "f:2:10: run_dir: no value; expected an absolute path of at most 80 bytes\n"),
+	BAD("path too long", "[enforcer]\nrun_dir = /" X10 X10 X10 X10 X10 X10 X10 X10 "\n",
+	    "f:2:11: run_dir: '/" X10 X10 X10 X10 X10 X10 X10 X10 "' is too long; "
+	    "expected an absolute path of at most 80 bytes\n"),
+	BAD("count too small", "[store]\nmax_profiles = 15\n",
+	    "f:2:16: max_profiles: '15' is too small; expected a number from 16 to 65536\n"),
+	BAD("count too large", "[response]\ntolerance = 129\n",
+	    "f:2:13: tolerance: '129' is too large; expected a number from 0 to 128\n"),
+	BAD("count that would wrap round to 16", "[store]\nmax_profiles = 18446744073709551632\n",
+	    "f:2:16: max_profiles: '18446744073709551632' is too large; "
+	    "expected a number from 16 to 65536\n"),
+	BAD("count that would wrap round in 32 bits", "[store]\nmax_profiles = 4294967316\n",
+	    "f:2:16: max_profiles: '4294967316' is too large; "
+	    "expected a number from 16 to 65536\n"),
+	BAD("negative count", "[response]\ntolerance = -1\n",
+	    "f:2:13: tolerance: '-1' is not a whole number; expected a number from 0 to 128\n"),
+	BAD("count with a tail", "[response]\ntolerance = 1 2\n",
+	    "f:2:13: tolerance: '1 2' is not a whole number; expected a number from 0 to 128\n"),
+	BAD("duration without a unit", "[detection]\nnormal_wait = 7\n",
+	    "f:2:15: normal_wait: '7' has no unit, give one of ns, us, ms, s, min, h, d; "
+	    "expected a duration from 0s to 365d\n"),
+	BAD("duration with an unknown unit", "[detection]\nnormal_wait = 7m\n",
+	    "f:2:15: normal_wait: '7m' has an unknown unit, give one of ns, us, ms, s, min, h, d; "
+	    "expected a duration from 0s to 365d\n"),
+	BAD("duration with a fraction", "[response]\ndelay_base = 1.5s\n",
+	    "f:2:14: delay_base: '1.5s' has a fraction, write whole numbers with a smaller unit; "
+	    "expected a duration from 1ms to 10s\n"),
+	BAD("duration without a number", "[response]\ndelay_base = ms\n",
+	    "f:2:14: delay_base: 'ms' is not a duration; expected a duration from 1ms to 10s\n"),
+	BAD("duration too small", "[response]\ndelay_base = 999us\n",
+	    "f:2:14: delay_base: '999us' is too small; expected a duration from 1ms to 10s\n"),
+	BAD("duration too large", "[response]\nmax_delay = 61min\n",
+	    "f:2:13: max_delay: '61min' is too large; expected a duration from 1ms to 1h\n"),
+	BAD("duration that would wrap round to 1.3 s",
+	    "[response]\ndelay_base = 18446744075s\n",
+	    "f:2:14: delay_base: '18446744075s' is too large; "
+	    "expected a duration from 1ms to 10s\n"),
+	BAD("base above the greatest delay",
+	    "[response]\nmax_delay = 5ms\ndelay_base = 6ms\n[log]\n",
+	    "f:3:14: delay_base exceeds max_delay; lower it or raise the other\n"),
+	BAD("greatest delay below the default base", "[response]\nmax_delay = 5ms\n",
+	    "f:2:13: delay_base exceeds max_delay; lower it or raise the other\n"),
+	BAD("several errors in one go", "x = 1\n[enforcer]\nmode\nrequire = 2\n[foo]\n[log\n",
+	    "f:1:1: option 'x' before any section; expected a line such as [enforcer] above\n"
+	    "f:3:5: no '='; expected NAME = VALUE\n"
+	    "f:4:11: require: '2' is neither; expected yes or no\n"
+	    "f:5:2: unknown section [foo]; "
+	    "expected one of [enforcer] [detection] [response] [store] [log]\n"
+	    "f:6:5: no ']' after the name of the section\n"),
+};
+/* clang-format on */
+
+/* Leave out what shows the line itself. */
+static void without_shown_lines(char *printed)
+{
+	char *to = printed;
+
+	for (const char *line = printed; *line;) {
+		const size_t len = strcspn(line, "\n") + 1;
+
+		if (strncmp(line, "    ", 4) != 0) {
+			memmove(to, line, len);
+			to += len;
+		}
+		line += len;
+	}
+	*to = '\0';
+}
+
+static void refused(void **state)
+{
+	CONF_CLEANUP struct conf *conf = NULL;
+	const struct bad *b = *state;
+	int err;
+	char *printed = report(b->text, b->len, &err, &conf);
+
+	without_shown_lines(printed);
+	assert_string_equal(printed, b->expected);
+	assert_int_equal(err, -EINVAL);
+	assert_null(conf);
+	free(printed);
+}
+
+static void line_is_shown_with_a_mark_below_the_column(void **state)
+{
+	static const char text[] = "[log]\nevents = /\xc3\xa9\t#\n\x1b\x7f\na: b\n\x20x\n[";
+	static const char shown[] =
+		"f:2:14: comment after a value; put it on a line of its own\n"
+		"    events = /\xc3\xa9\t#\n"
+		"               \t^\n"
+		"f:3:1: control character 0x1b; expected plain text\n"
+		"    ??\n"
+		"    ^\n"
+		"f:4:2: ':' after the name of an option; expected '='\n"
+		"    a: b\n"
+		"     ^\n"
+		"f:5:1: indented line; expected it to begin in the first column\n"
+		"     x\n"
+		"    ^\n"
+		"f:6:2: no ']' after the name of the section\n"
+		"    [\n"
+		"     ^\n";
+	CONF_CLEANUP struct conf *conf = NULL;
+	int err;
+	char *printed = report(text, sizeof(text) - 1, &err, &conf);
+
+	(void)state;
+	assert_string_equal(printed, shown);
+	free(printed);
+}
+
+static void errors_beyond_the_limit_are_counted(void **state)
+{
+	struct conf_diag diag = {0};
+	struct conf *conf = NULL;
+	char text[3 * (CONF_DIAG_MAX + 5) + 1] = "", *printed = NULL;
+	size_t size;
+	FILE *out = open_memstream(&printed, &size);
+
+	(void)state;
+	assert_non_null(out);
+	for (size_t i = 0; i < CONF_DIAG_MAX + 5; i++)
+		memcpy(text + 3 * i, "x=\n", 4);
+	assert_int_equal(conf_parse("f", text, strlen(text), &conf, &diag), -EINVAL);
+	assert_int_equal(diag.n_items, CONF_DIAG_MAX);
+	assert_int_equal(diag.n_errors, CONF_DIAG_MAX + 5);
+	assert_int_equal(diag.items[CONF_DIAG_MAX - 1].line, CONF_DIAG_MAX);
+	conf_diag_print(&diag, out);
+	fclose(out);
+	assert_non_null(strstr(printed, "    x=\n    ^\n... and 5 more\n"));
+	conf_diag_clear(&diag);
+	assert_int_equal(diag.n_items, 0);
+	free(printed);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest singles[] = {
+		cmocka_unit_test(line_is_shown_with_a_mark_below_the_column),
+		cmocka_unit_test(errors_beyond_the_limit_are_counted),
+	};
+	enum { N_SINGLES = sizeof(singles) / sizeof(singles[0]) };
+	enum { N_BAD = sizeof(bad) / sizeof(bad[0]) };
+	struct CMUnitTest tests[N_SINGLES + N_BAD];
+
+	memcpy(tests, singles, sizeof(singles));
+	for (size_t i = 0; i < N_BAD; i++)
+		tests[N_SINGLES + i] = (struct CMUnitTest){.name = bad[i].name,
+							   .test_func = refused,
+							   .initial_state = (void *)&bad[i]};
+	return cmocka_run_group_tests_name("conf_bad", tests, NULL, NULL);
+}

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The configuration: what is taken, and what is written. EBPH_SOURCE_DIR (environment) is the top
+ * of the tree; default ".". */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../conf/option.h"
+#include "conf_report.h"
+
+/* Parse text that is fine but for these warnings; the result is to be freed. */
+static struct conf *taken(const char *text, const char *warnings)
+{
+	struct conf *conf = NULL;
+	int err;
+	char *printed = report(text, strlen(text), &err, &conf);
+
+	assert_string_equal(printed, warnings);
+	assert_int_equal(err, 0);
+	assert_non_null(conf);
+	free(printed);
+	return conf;
+}
+
+/* The dump, or without a configuration the example. */
+static char *written(const struct conf *conf)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	if (conf)
+		conf_dump(conf, out);
+	else
+		conf_write_example(out);
+	fclose(out);
+	return text;
+}
+
+static void empty_text_gives_the_defaults(void **state)
+{
+	CONF_CLEANUP struct conf *conf = taken("", "");
+
+	(void)state;
+	assert_int_equal(conf->enforcer.mode, CONF_MODE_DRY_RUN);
+	assert_false(conf->enforcer.require);
+	assert_string_equal(conf->enforcer.run_dir, "/run/ebph");
+	assert_string_equal(conf->enforcer.bpf_dir, "/sys/fs/bpf/ebph");
+	assert_int_equal(conf->detection.min_calls, 1000);
+	assert_int_equal(conf->detection.min_runs, 3);
+	assert_int_equal(conf->detection.normal_wait_ns, UINT64_C(604800000000000));
+	assert_int_equal(conf->detection.normal_factor, 128);
+	assert_int_equal(conf->detection.normal_factor_den, 32);
+	assert_int_equal(conf->response.delay_base_ns, 10000000);
+	assert_int_equal(conf->response.max_delay_ns, UINT64_C(300000000000));
+	assert_int_equal(conf->response.tolerance, 0);
+	assert_int_equal(conf->response.exec_abort_limit, 10);
+	assert_int_equal(conf->store.max_profiles, 4096);
+	assert_string_equal(conf->log.events, "/var/log/ebph/events.jsonl");
+}
+
+/* No value is a default, and no two fields of one type have the same. */
+static const char all_set[] =
+	"[enforcer]\nmode = enforce\nrequire = yes\nrun_dir = /r\n"
+	"bpf_dir = /b\n[detection]\nmin_calls = 4294967296\nmin_runs = 5\n"
+	"normal_wait = 90s\nnormal_factor = 64\nnormal_factor_den = 17\n"
+	"[response]\ndelay_base = 2ms\nmax_delay = 1h\ntolerance = 6\n"
+	"exec_abort_limit = 20\n[store]\nmax_profiles = 512\n[log]\nevents =\n";
+
+static void every_option_is_stored_in_its_field(void **state)
+{
+	CONF_CLEANUP struct conf *conf = taken(all_set, "");
+
+	(void)state;
+	assert_int_equal(conf->enforcer.mode, CONF_MODE_ENFORCE);
+	assert_true(conf->enforcer.require);
+	assert_string_equal(conf->enforcer.run_dir, "/r");
+	assert_string_equal(conf->enforcer.bpf_dir, "/b");
+	assert_int_equal(conf->detection.min_calls, UINT64_C(4294967296));
+	assert_int_equal(conf->detection.min_runs, 5);
+	assert_int_equal(conf->detection.normal_wait_ns, UINT64_C(90000000000));
+	assert_int_equal(conf->detection.normal_factor, 64);
+	assert_int_equal(conf->detection.normal_factor_den, 17);
+	assert_int_equal(conf->response.delay_base_ns, 2000000);
+	assert_int_equal(conf->response.max_delay_ns, UINT64_C(3600000000000));
+	assert_int_equal(conf->response.tolerance, 6);
+	assert_int_equal(conf->response.exec_abort_limit, 20);
+	assert_int_equal(conf->store.max_profiles, 512);
+	assert_string_equal(conf->log.events, "");
+}
+
+static void dump_is_read_back_the_same(void **state)
+{
+	CONF_CLEANUP struct conf *first = taken(all_set, "");
+	char *once = written(first), *twice;
+	CONF_CLEANUP struct conf *second = taken(once, "");
+
+	(void)state;
+	twice = written(second);
+	assert_string_equal(once, twice);
+	assert_non_null(strstr(once, "[enforcer]\nmode = enforce\nrequire = yes\nrun_dir = /r\n"));
+	assert_non_null(
+		strstr(once, "\nmin_calls = 4294967296\nmin_runs = 5\nnormal_wait = 90s\n"));
+	free(once);
+	free(twice);
+}
+
+static void longest_paths_survive_the_dump(void **state)
+{
+	char path[CONF_PATH_LEN_MAX + 1] = "/", text[CONF_LINE_MAX + 20];
+
+	(void)state;
+	memset(path + 1, 'x', CONF_PATH_LEN_MAX - 1);
+	for (size_t i = 0; i < conf_n_options; i++) {
+		const struct conf_option *option = &conf_options[i];
+
+		if (option->type != CONF_TYPE_PATH)
+			continue;
+		snprintf(text, sizeof(text), "[%s]\n%s=%.*s", option->section, option->name,
+			 (int)option->max, path);
+		CONF_CLEANUP struct conf *conf = taken(text, "");
+		char *dumped = written(conf);
+		CONF_CLEANUP struct conf *again = taken(dumped, "");
+
+		assert_string_equal(*(char **)((char *)again + option->offset),
+				    strchr(text, '=') + 1);
+		free(dumped);
+	}
+}
+
+static void each_option_is_dumped_at_its_default_text(void **state)
+{
+	CONF_CLEANUP struct conf *conf = NULL;
+	char *dumped, line[256];
+
+	(void)state;
+	assert_int_equal(conf_new_default(&conf), 0);
+	dumped = written(conf);
+	for (size_t i = 0; i < conf_n_options; i++) {
+		snprintf(line, sizeof(line), "\n%s = %s\n", conf_options[i].name,
+			 conf_options[i].default_text);
+		if (!strstr(dumped, line))
+			fail_msg("not in the dump: %s", line);
+	}
+	free(dumped);
+}
+
+static void each_option_has_a_section_and_a_name_of_its_own(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < conf_n_options; i++) {
+		const struct conf_option *option = &conf_options[i];
+
+		if (!conf_section_find(option->section))
+			fail_msg("no section [%s]", option->section);
+		if (conf_option_find(option->section, option->name) != option)
+			fail_msg("twice: %s in [%s]", option->name, option->section);
+	}
+}
+
+static void example_file_is_what_the_table_says(void **state)
+{
+	const char *dir = getenv("EBPH_SOURCE_DIR");
+	char path[4096], *expected = written(NULL), *text;
+	FILE *file;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/ebph.conf.example", dir ? dir : ".");
+	file = fopen(path, "r");
+	if (!file)
+		fail_msg("%s: %s", path, strerror(errno));
+	text = calloc(1, CONF_FILE_MAX);
+	assert_non_null(text);
+	assert_in_range(fread(text, 1, CONF_FILE_MAX - 1, file), 1, CONF_FILE_MAX - 2);
+	fclose(file);
+	assert_string_equal(text, expected);
+	free(text);
+	free(expected);
+}
+
+static void example_with_all_options_uncommented_is_the_default(void **state)
+{
+	CONF_CLEANUP struct conf *defaults = taken("", ""), *conf = NULL;
+	char *text = written(NULL), *expected = written(defaults), *dumped;
+	size_t n = 0;
+
+	(void)state;
+	for (char *c = strstr(text, "\n#"); c; c = strstr(c + 1, "\n#")) {
+		if (c[2] < 'a' || c[2] > 'z')
+			continue;
+		c[1] = '\n';
+		n++;
+	}
+	assert_int_equal(n, conf_n_options);
+	conf = taken(text, "");
+	dumped = written(conf);
+	assert_string_equal(dumped, expected);
+	free(text);
+	free(expected);
+	free(dumped);
+}
+
+static void blanks_comments_and_line_ends_do_not_matter(void **state)
+{
+	CONF_CLEANUP struct conf *conf =
+		taken("\xef\xbb\xbf# x\r\n;y\n \t # z\n \t\n[store] \t\r\nmax_profiles=\t77 \t\r\n"
+		      "[log]\nevents   =   /a b;c#d",
+		      "");
+
+	(void)state;
+	assert_int_equal(conf->store.max_profiles, 77);
+	assert_string_equal(conf->log.events, "/a b;c#d");
+}
+
+/* inih alone would read the tail of such a comment as a line. */
+static void overlong_comment_stays_a_comment(void **state)
+{
+	CONF_CLEANUP struct conf *conf = NULL;
+	char text[300];
+
+	(void)state;
+	snprintf(text, sizeof(text), "[enforcer]\n#%0198dmode = enforce\n", 0);
+	conf = taken(text, "");
+	assert_int_equal(conf->enforcer.mode, CONF_MODE_DRY_RUN);
+}
+
+static void every_unit_of_duration_is_known(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t ns;
+	} cases[] = {
+		{"0", 0},
+		{"0s", 0},
+		{"7ns", 7},
+		{"7us", 7000},
+		{"7ms", 7000000},
+		{"7s", UINT64_C(7000000000)},
+		{"7min", UINT64_C(420000000000)},
+		{"7h", UINT64_C(25200000000000)},
+		{"365d", UINT64_C(31536000000000000)},
+		{"31536000000000000ns", UINT64_C(31536000000000000)},
+	};
+	char text[100];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(text, sizeof(text), "[detection]\nnormal_wait = %s\n", cases[i].text);
+		CONF_CLEANUP struct conf *conf = taken(text, "");
+
+		assert_int_equal(conf->detection.normal_wait_ns, cases[i].ns);
+	}
+}
+
+static void modes_have_names(void **state)
+{
+	enum conf_mode mode = CONF_MODE_DRY_RUN;
+
+	(void)state;
+	assert_int_equal(conf_mode_from_name("enforce", &mode), 0);
+	assert_int_equal(mode, CONF_MODE_ENFORCE);
+	assert_int_equal(conf_mode_from_name("Monitor", &mode), -EINVAL);
+	assert_int_equal(mode, CONF_MODE_ENFORCE);
+	assert_string_equal(conf_mode_name(CONF_MODE_MONITOR), "monitor");
+	assert_string_equal(conf_mode_name(CONF_MODE_DRY_RUN), "dry-run");
+	assert_string_equal(conf_mode_name(CONF_MODE_ENFORCE), "enforce");
+	assert_string_equal(conf_mode_name((enum conf_mode)3), "unknown");
+}
+
+static void longest_line_is_read(void **state)
+{
+	CONF_CLEANUP struct conf *conf = NULL;
+	char path[CONF_PATH_LEN_MAX + 1] = "/", text[300];
+
+	(void)state;
+	memset(path + 1, 'x', CONF_PATH_LEN_MAX - 1);
+	snprintf(text, sizeof(text), "[log]\nevents%*s%s", (int)(CONF_LINE_MAX - 6 - strlen(path)),
+		 "= ", path);
+	assert_int_equal(strlen(text), strlen("[log]\n") + CONF_LINE_MAX);
+	conf = taken(text, "");
+	assert_string_equal(conf->log.events, path);
+}
+
+static void tolerance_above_the_abort_limit_is_warned_of(void **state)
+{
+	conf_free(taken("[response]\ntolerance = 10\n",
+			"f:2:13: warning: tolerance is not less than exec_abort_limit: "
+			"execve fails before any call is delayed\n"
+			"    tolerance = 10\n                ^\n"));
+	conf_free(taken("[response]\ntolerance = 9\n", ""));
+	conf_free(taken("[response]\ntolerance = 128\n", ""));
+	(void)state;
+}
+
+static void factor_of_one_is_warned_of(void **state)
+{
+	conf_free(taken("[detection]\nnormal_factor_den = 128\n",
+			"f:2:21: warning: normal_factor is not more than normal_factor_den: "
+			"a profile freezes as soon as one call brings nothing new\n"
+			"    normal_factor_den = 128\n                        ^\n"));
+	conf_free(taken("[detection]\nnormal_factor_den = 127\n", ""));
+	(void)state;
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(empty_text_gives_the_defaults),
+		cmocka_unit_test(every_option_is_stored_in_its_field),
+		cmocka_unit_test(dump_is_read_back_the_same),
+		cmocka_unit_test(longest_paths_survive_the_dump),
+		cmocka_unit_test(each_option_is_dumped_at_its_default_text),
+		cmocka_unit_test(each_option_has_a_section_and_a_name_of_its_own),
+		cmocka_unit_test(example_file_is_what_the_table_says),
+		cmocka_unit_test(example_with_all_options_uncommented_is_the_default),
+		cmocka_unit_test(blanks_comments_and_line_ends_do_not_matter),
+		cmocka_unit_test(overlong_comment_stays_a_comment),
+		cmocka_unit_test(every_unit_of_duration_is_known),
+		cmocka_unit_test(modes_have_names),
+		cmocka_unit_test(longest_line_is_read),
+		cmocka_unit_test(tolerance_above_the_abort_limit_is_warned_of),
+		cmocka_unit_test(factor_of_one_is_warned_of),
+	};
+
+	return cmocka_run_group_tests_name("conf", tests, NULL, NULL);
+}
