@@ -6,15 +6,14 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 
 #include "enforcer/event.h"
 #include "enforcer/guardian.h"
+#include "enforcer/lock.h"
 #include "enforcer/log.h"
 #include "enforcer/report.h"
 #include "enforcer/util.h"
@@ -39,36 +38,17 @@ struct enforcer {
 
 /* ---- only one, and after whom --------------------------------------------------------- */
 
-static int lock_take(const struct conf *conf, int *ret_fd)
+static int only_one(struct enforcer *enforcer)
 {
-	AUTO_CLOSE int fd = -1;
-	char path[512], pid[32] = "";
-	ssize_t n;
+	const char *run_dir = enforcer->conf->enforcer.run_dir;
+	pid_t holder;
+	int r = lock_take(run_dir, &enforcer->lock_fd, &holder);
 
-	if (mkdir(conf->enforcer.run_dir, 0755) && errno != EEXIST) {
-		log_error("cannot make %s: %s", conf->enforcer.run_dir, strerror(errno));
-		return -errno;
-	}
-	snprintf(path, sizeof(path), "%s/ebphd.lock", conf->enforcer.run_dir);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0) {
-		log_error("cannot open %s: %s", path, strerror(errno));
-		return -errno;
-	}
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		n = read(fd, pid, sizeof(pid) - 1);
-		pid[n > 0 ? n : 0] = '\0';
-		pid[strcspn(pid, "\n")] = '\0';
-		log_error("another ebphd is running (pid %s): stop it first", pid[0] ? pid : "?");
-		return -EBUSY;
-	}
-	n = snprintf(pid, sizeof(pid), "%d\n", getpid());
-	if (ftruncate(fd, 0) || pwrite(fd, pid, (size_t)n, 0) != n) {
-		log_error("cannot write %s: %s", path, strerror(errno));
-		return -errno;
-	}
-	*ret_fd = TAKE_FD(fd);
-	return 0;
+	if (r == -EBUSY)
+		log_error("another ebphd is running (pid %d): stop it first", holder);
+	else if (r)
+		log_error("cannot lock %s/ebphd.lock: %s", run_dir, strerror(-r));
+	return r;
 }
 
 /* Releases whom a daemon that died together with its guardian left stopped. */
@@ -89,22 +69,28 @@ static int leftovers_release(const struct conf *conf, unsigned int *ret_released
 
 int enforcer_release(const struct conf *conf)
 {
+	AUTO_CLOSE int lock_fd = -1;
 	unsigned int released;
+	pid_t holder;
 	int r = leftovers_release(conf, &released);
 
-	if (!r)
-		log_info("released %u delayed processes", released);
-	return r;
+	if (r)
+		return r;
+	log_info("released %u delayed processes", released);
+	/* A daemon that runs still needs its record. */
+	if (!lock_take(conf->enforcer.run_dir, &lock_fd, &holder))
+		delayed_unpin(conf->enforcer.bpf_dir);
+	return 0;
 }
 
 /* ---- preparing --------------------------------------------------------------------------- */
 
-static int rung_choose(const struct conf *conf, enum abort_rung *ret)
+static int rung_choose(const struct conf *conf, enum abort_rung best, enum abort_rung *ret)
 {
 	*ret = ABORT_NONE;
 	if (conf->enforcer.mode != CONF_MODE_ENFORCE)
 		return 0;
-	*ret = abort_rung_find();
+	*ret = abort_rung_find(best);
 	if (*ret != ABORT_NONE)
 		return 0;
 	if (conf->enforcer.require) {
@@ -182,13 +168,13 @@ static void limits_raise(void)
 		log_debug("cannot lower our OOM score: %s", strerror(errno));
 }
 
-static int parts_new(struct enforcer *enforcer)
+static int parts_new(struct enforcer *enforcer, enum abort_rung best)
 {
 	const struct conf *conf = enforcer->conf;
 	enum abort_rung rung;
 	int r;
 
-	r = rung_choose(conf, &rung);
+	r = rung_choose(conf, best, &rung);
 	if (r)
 		return r;
 	r = kernel_new(conf, rung, &enforcer->kernel);
@@ -217,7 +203,7 @@ static int parts_new(struct enforcer *enforcer)
 	return r;
 }
 
-int enforcer_new(const struct conf *conf, struct enforcer **ret)
+int enforcer_new(const struct conf *conf, enum abort_rung best, struct enforcer **ret)
 {
 	struct enforcer *enforcer = calloc(1, sizeof(*enforcer));
 	unsigned int released;
@@ -229,14 +215,14 @@ int enforcer_new(const struct conf *conf, struct enforcer **ret)
 	enforcer->lock_fd = enforcer->epoll_fd = enforcer->signal_fd = enforcer->tick_fd = -1;
 	enforcer->sink.journal.fd = -1;
 	limits_raise();
-	r = lock_take(conf, &enforcer->lock_fd);
+	r = only_one(enforcer);
 	if (!r)
 		r = leftovers_release(conf, &released);
 	if (!r) {
 		if (released)
 			log_warn("released %u processes that a dead ebphd had delayed", released);
 		delayed_unpin(conf->enforcer.bpf_dir);
-		r = parts_new(enforcer);
+		r = parts_new(enforcer, best);
 	}
 	if (r) {
 		enforcer_free(enforcer);
@@ -315,6 +301,10 @@ int enforcer_start(struct enforcer *enforcer)
 		return r;
 	}
 	report_start(&enforcer->report, enforcer->conf, enforcer->kernel);
+	event_self(&enforcer->sink, "start",
+		   json_pack("{s:s, s:s, s:i}", "mode",
+			     conf_mode_name(enforcer->conf->enforcer.mode), "abort_rung",
+			     abort_rung_name(enforcer->kernel->rung), "pid", (int)getpid()));
 	return 0;
 }
 
@@ -333,6 +323,8 @@ static void on_signal(struct enforcer *enforcer)
 		if (enforcer->guardian && kill(enforcer->guardian, 0) && errno == ESRCH) {
 			log_warn("the guardian died: starting another");
 			guardian_renew(enforcer);
+			event_self(&enforcer->sink, "guardian",
+				   json_pack("{s:i}", "pid", (int)enforcer->guardian));
 		}
 	}
 }
@@ -371,6 +363,16 @@ static void on_tick(struct enforcer *enforcer)
 			     &enforcer->sink);
 }
 
+/* Stops following, and takes what was reported until then. */
+static void loop_end(struct enforcer *enforcer)
+{
+	kernel_settings(enforcer->kernel)->stand_down = 1;
+	kernel_detach(enforcer->kernel);
+	ring_buffer__consume(enforcer->events);
+	report_print(&enforcer->report, enforcer->kernel, enforcer->profiles, &enforcer->sink);
+	event_self(&enforcer->sink, "end", json_object());
+}
+
 int enforcer_loop(struct enforcer *enforcer)
 {
 	while (!enforcer->stopping) {
@@ -396,6 +398,6 @@ int enforcer_loop(struct enforcer *enforcer)
 			}
 		}
 	}
-	report_print(&enforcer->report, enforcer->kernel, enforcer->profiles, &enforcer->sink);
+	loop_end(enforcer);
 	return 0;
 }

@@ -4,17 +4,19 @@
 #define EBPH_ENFORCER_H
 
 #include "conf/conf.h"
+#include "enforcer/rung.h"
 
 struct enforcer;
 
 /**
  * enforcer_new() - prepares everything: lock, leftovers of a predecessor, programs, maps.
  * @conf: stays the caller's and must outlive the enforcer
+ * @best: the first rung of the abort to be tried; ABORT_OVERRIDE to try all
  * @ret:  result, to be freed with enforcer_free()
  *
  * Return: 0; -errno, and then one line that says why has been logged.
  */
-int enforcer_new(const struct conf *conf, struct enforcer **ret);
+int enforcer_new(const struct conf *conf, enum abort_rung best, struct enforcer **ret);
 
 /* From now on calls are followed. Return: 0; -errno with a line logged. */
 int enforcer_start(struct enforcer *enforcer);

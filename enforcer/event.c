@@ -8,31 +8,46 @@
 #include "enforcer/log.h"
 #include "enforcer/util.h"
 
-/* An object with what every event has: when, what, who. */
-static json_t *object_new(struct event_sink *sink, const char *name, uint32_t slot, uint32_t pid,
-			  uint32_t tid)
+/* An object with what every event has: when and what. */
+static json_t *object_new(const char *name)
+{
+	return json_pack("{s:f, s:s}", "time",
+			 (double)now_ns(CLOCK_REALTIME) / (double)NSEC_PER_SEC, "event", name);
+}
+
+void event_self(struct event_sink *sink, const char *name, json_t *members)
+{
+	json_t *object = object_new(name);
+
+	json_object_update(object, members);
+	json_decref(members);
+	journal_write(&sink->journal, object);
+}
+
+/* An event about the profile in @slot. */
+static json_t *profile_object(struct event_sink *sink, const char *name, uint32_t slot)
 {
 	const struct profile_note *note = &sink->profiles->notes[slot];
-	double time = (double)now_ns(CLOCK_REALTIME) / (double)NSEC_PER_SEC;
-	json_t *object = json_pack("{s:f, s:s, s:i}", "time", time, "event", name, "profile",
-				   (int)slot);
+	json_t *object = object_new(name);
 
+	json_object_set_new(object, "profile", json_integer(slot));
 	/* A path may hold bytes that are no UTF-8: such a one is left out, not the event. */
 	if (note->path)
 		json_object_set_new(object, "path", json_string(note->path));
 	else if (note->hint)
 		json_object_set_new(object, "hint", json_string(note->hint));
-	if (pid) {
-		json_object_set_new(object, "pid", json_integer(pid));
-		json_object_set_new(object, "tid", json_integer(tid));
-	}
 	return object;
 }
 
+/* An event about a thread of a profile. */
 static json_t *event_object(struct event_sink *sink, const char *name,
 			    const struct ebph_event *event)
 {
-	return object_new(sink, name, event->slot, event->pid, event->tid);
+	json_t *object = profile_object(sink, name, event->slot);
+
+	json_object_set_new(object, "pid", json_integer(event->pid));
+	json_object_set_new(object, "tid", json_integer(event->tid));
+	return object;
 }
 
 static void set_name(json_t *object, const char *key, uint32_t call)
@@ -86,7 +101,7 @@ void event_state(struct event_sink *sink, uint32_t slot, enum ebph_state before,
 			 name, head->calls, head->runs, head->words);
 	else
 		log_debug("%s did something new and is training again", name);
-	object = object_new(sink, "state", slot, 0, 0);
+	object = profile_object(sink, "state", slot);
 	json_object_set_new(object, "before", json_string(state_name(before)));
 	json_object_set_new(object, "after", json_string(state_name(after)));
 	json_object_set_new(object, "calls", json_integer((json_int_t)head->calls));
@@ -204,13 +219,8 @@ static void on_abort(struct event_sink *sink, const struct ebph_event_abort *abo
 
 void event_released(void *context, uint32_t pid)
 {
-	struct event_sink *sink = context;
-
 	log_info("released: pid %u", pid);
-	journal_write(&sink->journal,
-		      json_pack("{s:f, s:s, s:i}", "time",
-				(double)now_ns(CLOCK_REALTIME) / (double)NSEC_PER_SEC, "event",
-				"release", "pid", (int)pid));
+	event_self(context, "release", json_pack("{s:i}", "pid", (int)pid));
 }
 
 /* ---- dispatch -------------------------------------------------------------------------- */

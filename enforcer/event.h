@@ -28,6 +28,9 @@ int event_handle(void *context, void *record, size_t size);
 /* A delay is over; a delay_released_fn. */
 void event_released(void *context, uint32_t pid);
 
+/* Something about ebphd itself, such as "start" and "end", in the event file; takes @members. */
+void event_self(struct event_sink *sink, const char *name, json_t *members);
+
 /* Says that @slot changed its state to @after. */
 void event_state(struct event_sink *sink, uint32_t slot, enum ebph_state before,
 		 enum ebph_state after);

@@ -17,6 +17,7 @@
 struct arguments {
 	const char *config;
 	const char *mode; /* NULL: as configured */
+	enum abort_rung best_rung;
 	bool foreground;
 	bool check_config;
 	bool dump_config;
@@ -27,7 +28,7 @@ static const struct option options[] = {
 	{"config", required_argument, NULL, 'c'}, {"mode", required_argument, NULL, 'm'},
 	{"foreground", no_argument, NULL, 'f'},	  {"check-config", no_argument, NULL, 'C'},
 	{"dump-config", no_argument, NULL, 'D'},  {"release", no_argument, NULL, 'r'},
-	{"debug", no_argument, NULL, 'd'},	  {"version", no_argument, NULL, 'V'},
+	{"best-rung", required_argument, NULL, 'b'}, {"debug", no_argument, NULL, 'd'},	  {"version", no_argument, NULL, 'V'},
 	{"help", no_argument, NULL, 'h'},	  {},
 };
 
@@ -42,6 +43,8 @@ static void usage(FILE *out)
 	      "  --check-config  say what is wrong with FILE, and do nothing else\n"
 	      "  --dump-config   show the configuration in effect, and do nothing else\n"
 	      "  --release       let everyone go whom a dead ebphd left stopped, and end\n"
+	      "  --best-rung R   refuse execves by bpf_override_return, fmod_ret, lsm or none, and\n"
+	      "                  not by what comes before it in this list: to try things out\n"
 	      "  --debug         say more, libbpf included\n"
 	      "  --version, --help\n", out);
 }
@@ -71,6 +74,13 @@ static int arguments_parse(int argc, char **argv, struct arguments *ret)
 			break;
 		case 'r':
 			ret->release = true;
+			break;
+		case 'b':
+			if (abort_rung_from_name(optarg, &ret->best_rung)) {
+				log_error("--best-rung %s: there is bpf_override_return, fmod_ret, "
+					  "lsm and none", optarg);
+				return -EINVAL;
+			}
 			break;
 		case 'd':
 			log_set_debug(true);
@@ -172,7 +182,7 @@ static void started(int status_fd)
 		log_warn("who started us did not wait");
 }
 
-static int run(const struct conf *conf, bool foreground)
+static int run(const struct conf *conf, const struct arguments *arguments)
 {
 	struct enforcer *enforcer = NULL;
 	AUTO_CLOSE int status_fd = -1;
@@ -184,14 +194,14 @@ static int run(const struct conf *conf, bool foreground)
 		log_error("%s", reason);
 		return r;
 	}
-	if (!foreground) {
+	if (!arguments->foreground) {
 		status_fd = background();
 		if (status_fd < 0) {
 			log_error("cannot go to the background: %s", strerror(-status_fd));
 			return status_fd;
 		}
 	}
-	r = enforcer_new(conf, &enforcer);
+	r = enforcer_new(conf, arguments->best_rung, &enforcer);
 	if (!r)
 		r = enforcer_start(enforcer);
 	if (!r) {
@@ -222,6 +232,6 @@ int main(int argc, char **argv)
 	if (arguments.release)
 		r = enforcer_release(conf);
 	else
-		r = run(conf, arguments.foreground);
+		r = run(conf, &arguments);
 	return r ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -2,21 +2,33 @@
 #include "enforcer/rung.h"
 
 #include <bpf/libbpf.h>
+#include <string.h>
 
 #include "enforcer/log.h"
 #include "enforcer/util.h"
 #include "probe.skel.h"
 
+static const char *const names[] = {
+	[ABORT_OVERRIDE] = "bpf_override_return",
+	[ABORT_FMOD_RET] = "fmod_ret",
+	[ABORT_LSM] = "lsm",
+	[ABORT_NONE] = "none",
+};
+
 const char *abort_rung_name(enum abort_rung rung)
 {
-	static const char *const names[] = {
-		[ABORT_OVERRIDE] = "bpf_override_return",
-		[ABORT_FMOD_RET] = "fmod_ret",
-		[ABORT_LSM] = "lsm",
-		[ABORT_NONE] = "none",
-	};
-
 	return names[rung];
+}
+
+int abort_rung_from_name(const char *name, enum abort_rung *ret)
+{
+	for (enum abort_rung rung = 0; rung < ARRAY_SIZE(names); rung++) {
+		if (!strcmp(name, names[rung])) {
+			*ret = rung;
+			return 0;
+		}
+	}
+	return -EINVAL;
 }
 
 /* A program of the probe object, and what shows that it really works once attached. */
@@ -65,10 +77,10 @@ out:
 	return passes;
 }
 
-enum abort_rung abort_rung_find(void)
+enum abort_rung abort_rung_find(enum abort_rung best)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(trials); i++)
-		if (trial_passes(&trials[i]))
+		if (trials[i].rung >= best && trial_passes(&trials[i]))
 			return trials[i].rung;
 	return ABORT_NONE;
 }

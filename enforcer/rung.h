@@ -16,13 +16,17 @@ enum abort_rung {
 /* "bpf_override_return", ...: what the user reads. */
 const char *abort_rung_name(enum abort_rung rung);
 
+/* The rung with that name. Return: 0 or -EINVAL. */
+int abort_rung_from_name(const char *name, enum abort_rung *ret);
+
 /**
  * abort_rung_find() - the best way to abort an execve on this kernel.
+ * @best: the first to be tried
  *
  * Loads and attaches a program that does nothing for each rung in turn, and takes it away again.
  *
  * Return: the rung; ABORT_NONE when none loads, attaches and fires.
  */
-enum abort_rung abort_rung_find(void);
+enum abort_rung abort_rung_find(enum abort_rung best);
 
 #endif

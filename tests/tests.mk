@@ -33,7 +33,7 @@ $(BUILD)/tests/obj/%.o: tests/%.c Makefile
 
 $(BUILD)/tests/e2e: $(E2E_OBJS)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -Wl,--as-needed -ljansson -lcmocka -pthread -o $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -Wl,--as-needed $(LDLIBS) -lcmocka -pthread -o $@
 
 # Static and without the sanitizers: few system calls, and the same ones everywhere.
 $(PROGS): $(BUILD)/%: %.c Makefile tests/tests.mk

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* However the daemon ends: whom it stopped runs on. */
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/harness/child.h"
+#include "tests/harness/daemon.h"
+#include "tests/harness/tap.h"
+
+/* Far longer than a test may take: who goes on in it was released, and not in time. */
+static const struct daemon_conf long_delays = {
+	.response = "delay_base = 10s\nmax_delay = 1h\n",
+};
+
+/* Starts an enforcing daemon and has it stop the example. */
+static void delayed_start(struct daemon *daemon, struct child *child)
+{
+	const char *path = strdup(program_path(PROGRAM("lines")));
+
+	daemon_start(daemon, "enforce", &long_delays);
+	train(daemon, path, (const char *const[]){path, NULL});
+	child_start(child, (const char *const[]){path, "x", NULL}, NULL);
+	REQUIRE(child_wait_stopped(child), "it was not stopped: %s", child->output);
+	event_wait(daemon, "stop", "call", "write", NULL);
+}
+
+static void runs_on(struct child *child)
+{
+	CHECK(child_wait(child) == 0, "%s", child->output);
+	CHECK(!strcmp(child->output, "one\ntwo\n"), "it wrote %s", child->output);
+}
+
+/* The guardian of @daemon; 0 when there is none. */
+static pid_t guardian_of(const struct daemon *daemon)
+{
+	char path[64], line[256] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", daemon->pid, daemon->pid);
+	file = fopen(path, "re");
+	if (file && !fgets(line, sizeof(line), file))
+		line[0] = '\0';
+	if (file)
+		fclose(file);
+	return atoi(line);
+}
+
+static void killed(void)
+{
+	struct daemon daemon;
+	struct child child;
+
+	delayed_start(&daemon, &child);
+	kill(daemon.pid, SIGKILL);
+	CHECK(WIFSIGNALED(daemon_wait(&daemon)), "it did not die");
+	runs_on(&child);
+}
+
+static void ended(void)
+{
+	struct daemon daemon;
+	struct child child;
+
+	delayed_start(&daemon, &child);
+	daemon_stop(&daemon);
+	runs_on(&child);
+}
+
+static void guardian_killed(void)
+{
+	struct daemon daemon;
+	struct child child;
+	pid_t guardian;
+
+	delayed_start(&daemon, &child);
+	guardian = guardian_of(&daemon);
+	REQUIRE(guardian > 0, "there is no guardian");
+	kill(guardian, SIGKILL);
+	event_wait(&daemon, "guardian", NULL);
+	CHECK(guardian_of(&daemon) > 0 && guardian_of(&daemon) != guardian, "there is no other");
+	kill(daemon.pid, SIGKILL);
+	CHECK(WIFSIGNALED(daemon_wait(&daemon)), "it did not die");
+	runs_on(&child);
+}
+
+/* Kills both, so that the daemon cannot start another guardian in between. */
+static void both_kill(struct daemon *daemon)
+{
+	pid_t guardian = guardian_of(daemon);
+	int status;
+
+	REQUIRE(guardian > 0, "there is no guardian");
+	kill(daemon->pid, SIGSTOP);
+	REQUIRE(waitpid(daemon->pid, &status, WUNTRACED) == daemon->pid && WIFSTOPPED(status),
+		"the daemon does not stop");
+	kill(guardian, SIGKILL);
+	kill(daemon->pid, SIGKILL);
+	CHECK(WIFSIGNALED(daemon_wait(daemon)), "it did not die");
+}
+
+static bool is_stopped(pid_t pid)
+{
+	char path[64], line[512] = "", *end;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "re");
+	if (!file || !fgets(line, sizeof(line), file))
+		line[0] = '\0';
+	if (file)
+		fclose(file);
+	end = strrchr(line, ')');
+	return end && end[2] == 'T';
+}
+
+static void both_killed_release(void)
+{
+	struct daemon daemon;
+	struct child child, release;
+	char conf[128];
+
+	delayed_start(&daemon, &child);
+	both_kill(&daemon);
+	CHECK(is_stopped(child.pid), "it runs although nobody released it");
+	snprintf(conf, sizeof(conf), "%s/ebph.conf", daemon.folder);
+	CHECK(RUN(&release, "build/ebphd", "--config", conf, "--release") == 0, "%s",
+	      release.output);
+	CHECK(strstr(release.output, "released 1 delayed processes"), "%s", release.output);
+	runs_on(&child);
+}
+
+static void both_killed_restart(void)
+{
+	struct daemon daemon, next;
+	struct child child;
+	char *log;
+
+	delayed_start(&daemon, &child);
+	both_kill(&daemon);
+	CHECK(is_stopped(child.pid), "it runs although nobody released it");
+	daemon_start(&next, "dry-run", NULL);
+	runs_on(&child);
+	daemon_stop(&next);
+	log = daemon_log(&next);
+	CHECK(strstr(log, "released 1 processes that a dead ebphd had delayed"), "%s", log);
+}
+
+/* Who is killed while it is delayed is gone, at once. */
+static void delayed_killed(void)
+{
+	struct daemon daemon;
+	struct child child;
+	int status;
+
+	delayed_start(&daemon, &child);
+	kill(child.pid, SIGKILL);
+	status = child_wait(&child);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %#x",
+	      (unsigned int)status);
+	daemon_stop(&daemon);
+}
+
+const struct test death_tests[] = {
+	{.name = "death: kill -9 of ebphd releases the delayed", .run = killed},
+	{.name = "death: SIGTERM to ebphd releases the delayed", .run = ended},
+	{.name = "death: a killed guardian is replaced", .run = guardian_killed},
+	{.name = "death: both killed, ebphd --release releases", .run = both_killed_release},
+	{.name = "death: both killed, the next start releases", .run = both_killed_restart},
+	{.name = "death: SIGKILL ends a delayed process at once", .run = delayed_killed},
+	{},
+};

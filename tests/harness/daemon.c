@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tests/harness/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/harness/child.h"
+#include "tests/harness/tap.h"
+
+#define ARGUMENTS_MAX 16
+
+/* ---- starting and ending ----------------------------------------------------------------- */
+
+static void path_in(const struct daemon *daemon, const char *name, char *ret, size_t size)
+{
+	snprintf(ret, size, "%s/%s", daemon->folder, name);
+}
+
+static void conf_write(const struct daemon *daemon, const struct daemon_conf *conf)
+{
+	static const struct daemon_conf plain;
+	char path[128];
+	FILE *file;
+
+	conf = conf ? conf : &plain;
+	path_in(daemon, "ebph.conf", path, sizeof(path));
+	file = fopen(path, "we");
+	REQUIRE(file, "%s: %s", path, strerror(errno));
+	fprintf(file, "[enforcer]\n%s[detection]\n%s[response]\n%s[log]\nevents = %s/events\n",
+		conf->enforcer ? conf->enforcer : "",
+		conf->detection ? conf->detection : DETECTION_QUICK,
+		conf->response ? conf->response : "", daemon->folder);
+	fclose(file);
+}
+
+static void folder_prepare(struct daemon *daemon)
+{
+	char path[128];
+	int fd;
+
+	memset(daemon, 0, sizeof(*daemon));
+	daemon->events = json_array();
+	strcpy(daemon->folder, "/tmp/ebph-XXXXXX");
+	REQUIRE(mkdtemp(daemon->folder), "%s", strerror(errno));
+	path_in(daemon, "events", path, sizeof(path));
+	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	close(fd);
+	daemon->events_fd = open(path, O_RDONLY | O_CLOEXEC);
+	daemon->watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	REQUIRE(daemon->events_fd >= 0 && daemon->watch_fd >= 0 &&
+		inotify_add_watch(daemon->watch_fd, path, IN_MODIFY) >= 0, "%s", strerror(errno));
+}
+
+static void ebphd_exec(const struct daemon *daemon, const char *mode, const char *const *more)
+{
+	char conf[128], log[128];
+	const char *argv[ARGUMENTS_MAX] = {
+		"build/ebphd", "--foreground", "--config", conf, "--mode", mode,
+	};
+	int fd, n = 6;
+
+	path_in(daemon, "ebph.conf", conf, sizeof(conf));
+	path_in(daemon, "log", log, sizeof(log));
+	for (; more && *more && n < ARGUMENTS_MAX - 1; more++)
+		argv[n++] = *more;
+	fd = open(log, O_CREAT | O_WRONLY | O_APPEND, 0600);
+	dup2(fd, STDOUT_FILENO);
+	dup2(fd, STDERR_FILENO);
+	execv(argv[0], (char *const *)argv);
+	_exit(127);
+}
+
+void daemon_start_with(struct daemon *daemon, const char *mode, const struct daemon_conf *conf,
+		       const char *const *arguments)
+{
+	folder_prepare(daemon);
+	conf_write(daemon, conf);
+	daemon->pid = fork();
+	REQUIRE(daemon->pid >= 0, "fork: %s", strerror(errno));
+	if (!daemon->pid)
+		ebphd_exec(daemon, mode, arguments);
+	event_wait(daemon, "start", NULL);
+}
+
+void daemon_start(struct daemon *daemon, const char *mode, const struct daemon_conf *conf)
+{
+	daemon_start_with(daemon, mode, conf, NULL);
+}
+
+char *daemon_log(struct daemon *daemon)
+{
+	char path[128], *text = NULL;
+	size_t size = 0;
+	FILE *file;
+
+	path_in(daemon, "log", path, sizeof(path));
+	file = fopen(path, "re");
+	if (!file || getdelim(&text, &size, '\0', file) < 0) {
+		free(text);
+		text = strdup("");
+	}
+	if (file)
+		fclose(file);
+	return text;
+}
+
+static bool events_read(struct daemon *daemon);
+
+int daemon_wait(struct daemon *daemon)
+{
+	int status = 0;
+
+	REQUIRE(waitpid(daemon->pid, &status, 0) == daemon->pid, "%s", strerror(errno));
+	while (events_read(daemon))
+		;
+	daemon->pid = 0;
+	return status;
+}
+
+void daemon_stop(struct daemon *daemon)
+{
+	int status;
+
+	kill(daemon->pid, SIGTERM);
+	status = daemon_wait(daemon);
+	if (!CHECK(status == 0, "ebphd ended with status %#x", (unsigned int)status)) {
+		char *log = daemon_log(daemon);
+
+		note("its log: %s", log);
+		free(log);
+	}
+}
+
+/* ---- events ------------------------------------------------------------------------------ */
+
+static void line_take(struct daemon *daemon, const char *line)
+{
+	json_error_t error;
+	json_t *event = json_loads(line, 0, &error);
+
+	if (CHECK(event, "an event is no JSON: %s in %s", error.text, line))
+		json_array_append_new(daemon->events, event);
+}
+
+/* Return: false when there is nothing more at the moment. */
+static bool events_read(struct daemon *daemon)
+{
+	size_t have = daemon->partial ? strlen(daemon->partial) : 0;
+	char buffer[4096], *line, *end;
+	ssize_t n = read(daemon->events_fd, buffer, sizeof(buffer));
+
+	if (n <= 0)
+		return false;
+	daemon->partial = realloc(daemon->partial, have + (size_t)n + 1);
+	memcpy(daemon->partial + have, buffer, (size_t)n);
+	daemon->partial[have + (size_t)n] = '\0';
+	for (line = daemon->partial; (end = strchr(line, '\n')); line = end + 1) {
+		*end = '\0';
+		line_take(daemon, line);
+	}
+	memmove(daemon->partial, line, strlen(line) + 1);
+	return true;
+}
+
+/* Waits until the event file has grown, or ends the test when ebphd has ended. */
+static void events_await(struct daemon *daemon)
+{
+	struct pollfd watch = {.fd = daemon->watch_fd, .events = POLLIN};
+	char buffer[4096];
+	int status;
+
+	/* Not for ever at once: ebphd may die without a further word. */
+	if (poll(&watch, 1, 1000) > 0 && read(daemon->watch_fd, buffer, sizeof(buffer)) < 0)
+		note("inotify: %s", strerror(errno));
+	if (daemon->pid && waitpid(daemon->pid, &status, WNOHANG) == daemon->pid) {
+		char *log = daemon_log(daemon);
+
+		CHECK(false, "ebphd ended with status %#x; its log: %s", (unsigned int)status,
+		      log);
+		test_end();
+	}
+}
+
+const char *event_text(const json_t *event, const char *member)
+{
+	const char *text = json_string_value(json_object_get(event, member));
+
+	return text ? text : "";
+}
+
+long event_number(const json_t *event, const char *member)
+{
+	const json_t *value = json_object_get(event, member);
+
+	return json_is_integer(value) ? (long)json_integer_value(value) : -1;
+}
+
+static bool event_matches(const json_t *event, const char *name, va_list pairs)
+{
+	const char *member, *value;
+
+	if (strcmp(event_text(event, "event"), name))
+		return false;
+	while ((member = va_arg(pairs, const char *))) {
+		value = va_arg(pairs, const char *);
+		if (strcmp(event_text(event, member), value))
+			return false;
+	}
+	return true;
+}
+
+json_t *event_wait(struct daemon *daemon, const char *name, ...)
+{
+	for (;;) {
+		while (daemon->next < json_array_size(daemon->events)) {
+			json_t *event = json_array_get(daemon->events, daemon->next++);
+			va_list pairs;
+			bool matches;
+
+			va_start(pairs, name);
+			matches = event_matches(event, name, pairs);
+			va_end(pairs);
+			if (matches)
+				return event;
+		}
+		if (!events_read(daemon))
+			events_await(daemon);
+	}
+}
+
+json_t *event_at(struct daemon *daemon, const char *name, pid_t pid, size_t i)
+{
+	json_t *event;
+	size_t at;
+
+	while (events_read(daemon))
+		;
+	json_array_foreach(daemon->events, at, event) {
+		if (strcmp(event_text(event, "event"), name) ||
+		    (pid && event_number(event, "pid") != pid))
+			continue;
+		if (!i--)
+			return event;
+	}
+	return NULL;
+}
+
+size_t events_count(struct daemon *daemon, const char *name, pid_t pid)
+{
+	size_t n = 0;
+
+	while (event_at(daemon, name, pid, n))
+		n++;
+	return n;
+}
+
+/* ---- training ---------------------------------------------------------------------------- */
+
+const char *program_path(const char *relative)
+{
+	static char path[PATH_MAX];
+
+	REQUIRE(realpath(relative, path), "%s: %s", relative, strerror(errno));
+	return path;
+}
+
+void train(struct daemon *daemon, const char *program, const char *const *argv)
+{
+	struct child child;
+
+	/* The third run makes it normal at the latest (min_runs); with luck it was one before. */
+	for (int i = 0; i < 4; i++)
+		REQUIRE(run(&child, argv, NULL) == 0, "%s says %s", argv[0], child.output);
+	event_wait(daemon, "state", "path", program, "after", "normal", NULL);
+}

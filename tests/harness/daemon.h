@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ebphd under test, and what it reports. */
+#ifndef EBPH_DAEMON_H
+#define EBPH_DAEMON_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct daemon {
+	pid_t pid;
+	char folder[64]; /* configuration, event file, log */
+	int events_fd;	 /* the event file, read up to .events */
+	int watch_fd;	 /* inotify on it */
+	json_t *events;	 /* array of all events so far */
+	char *partial;	 /* a line that has not ended yet */
+	size_t next;	 /* the first event that event_wait() has not passed */
+};
+
+/*
+ * Writes a configuration for tests, quick to learn, with @more lines; a section that is named
+ * again in @more would be an error, so @detection and @response are the bodies of those.
+ * The name of the file is in @path.
+ */
+struct daemon_conf {
+	const char *enforcer, *detection, *response;
+};
+
+#define DETECTION_QUICK "min_calls = 10\nmin_runs = 3\nnormal_wait = 0s\n"
+
+/* Starts ebphd in @mode and waits until it follows calls. Ends the test when it does not. */
+void daemon_start(struct daemon *daemon, const char *mode, const struct daemon_conf *conf);
+
+/* As daemon_start() with more arguments, a list ended by NULL. */
+void daemon_start_with(struct daemon *daemon, const char *mode, const struct daemon_conf *conf,
+		       const char *const *arguments);
+
+/* Ends it with SIGTERM and reads the rest of its events; checks that it ended well. */
+void daemon_stop(struct daemon *daemon);
+
+/* Waits for its end after it was killed or has failed. Return: the wait status. */
+int daemon_wait(struct daemon *daemon);
+
+/* What it wrote for people, to be freed. */
+char *daemon_log(struct daemon *daemon);
+
+/**
+ * event_wait() - the next event in which all the given members have the given values.
+ * @name: "event" member
+ * @...:  pairs of member name and value, strings, ended by NULL
+ *
+ * Waits until there is one; the time limit of the test ends a wait that is in vain.
+ *
+ * Return: the event, owned by the daemon.
+ */
+json_t *event_wait(struct daemon *daemon, const char *name, ...) __attribute__((sentinel));
+
+/* How many events so far have this name and, if @pid is not 0, this pid. */
+size_t events_count(struct daemon *daemon, const char *name, pid_t pid);
+
+/* The @i-th of them (from 0), NULL when there are fewer. */
+json_t *event_at(struct daemon *daemon, const char *name, pid_t pid, size_t i);
+
+/* A member as a string ("" when there is none) or as a number (-1). */
+const char *event_text(const json_t *event, const char *member);
+long event_number(const json_t *event, const char *member);
+
+/* Runs @argv until its profile is normal; @program is its absolute path. */
+void train(struct daemon *daemon, const char *program, const char *const *argv);
+
+/* The absolute path of a program under test; static. */
+const char *program_path(const char *relative);
+
+#endif

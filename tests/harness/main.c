@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * usage: e2e [--long] [--list] [WORD...]
+ * Runs the tests whose names hold one of the WORDs, or all. Prints TAP.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/harness/leftover.h"
+#include "tests/harness/tap.h"
+
+#define TEST_LIMIT_MS	   90000 /* a machine that is emulated is slow */
+#define LONG_TEST_LIMIT_MS 900000
+#define LEFTOVER_LIMIT_MS  20000
+
+/* What a test reports to the process that runs it. */
+struct outcome {
+	int failed;
+	char skip_reason[256];
+};
+
+static struct outcome *outcome;
+
+static const struct test *const all_tests[] = {
+	story_tests, answer_tests, death_tests, refusal_tests, learning_tests,
+};
+
+bool check(bool condition, const char *text, const char *file, int line, const char *format, ...)
+{
+	char seen[512];
+	va_list args;
+
+	if (condition)
+		return true;
+	va_start(args, format);
+	vsnprintf(seen, sizeof(seen), format, args);
+	va_end(args);
+	printf("# %s:%d: not so: %s: %s\n", file, line, text, seen);
+	outcome->failed++;
+	return false;
+}
+
+void test_end(void)
+{
+	fflush(stdout);
+	_exit(0);
+}
+
+void skip(const char *reason)
+{
+	snprintf(outcome->skip_reason, sizeof(outcome->skip_reason), "%s", reason);
+	test_end();
+}
+
+void note(const char *format, ...)
+{
+	va_list args;
+
+	fputs("# ", stdout);
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	putchar('\n');
+}
+
+/* Waits for a test. Everything it started is in its process group, and ends with it. */
+static bool test_wait(pid_t pid, int limit_ms)
+{
+	struct pollfd ended = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+	int status, n;
+
+	n = poll(&ended, 1, limit_ms);
+	close(ended.fd);
+	if (n != 1)
+		printf("# time limit of %d s reached\n", limit_ms / 1000);
+	kill(-pid, SIGKILL);
+	if (waitpid(pid, &status, 0) != pid || n != 1)
+		return false;
+	if (WIFSIGNALED(status))
+		printf("# the test died by signal %d\n", WTERMSIG(status));
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static bool test_run(const struct test *test, int number)
+{
+	bool good;
+	pid_t pid;
+
+	memset(outcome, 0, sizeof(*outcome));
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		setpgid(0, 0);
+		test->run();
+		test_end();
+	}
+	setpgid(pid, pid);
+	good = test_wait(pid, test->is_long ? LONG_TEST_LIMIT_MS : TEST_LIMIT_MS);
+	good &= leftover_none(LEFTOVER_LIMIT_MS);
+	good &= !outcome->failed;
+	if (good && outcome->skip_reason[0])
+		printf("ok %d %s # SKIP %s\n", number, test->name, outcome->skip_reason);
+	else
+		printf("%s %d %s\n", good ? "ok" : "not ok", number, test->name);
+	fflush(stdout);
+	return good;
+}
+
+/* Is @test among what the command line asks for? */
+static bool is_wanted(const struct test *test, bool with_long, char **words)
+{
+	if (test->is_long && !with_long)
+		return false;
+	if (!*words)
+		return true;
+	for (; *words; words++)
+		if (strstr(test->name, *words))
+			return true;
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	bool with_long = false, list = false, good = true;
+	int n = 0, number = 0;
+
+	for (argv++; argc > 1 && *argv && !strncmp(*argv, "--", 2); argv++) {
+		with_long |= !strcmp(*argv, "--long");
+		list |= !strcmp(*argv, "--list");
+	}
+	outcome = mmap(NULL, sizeof(*outcome), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
+	if (outcome == MAP_FAILED)
+		return 1;
+	for (size_t i = 0; i < sizeof(all_tests) / sizeof(*all_tests); i++)
+		for (const struct test *test = all_tests[i]; test->name; test++)
+			n += is_wanted(test, with_long, argv);
+	if (!list)
+		printf("1..%d\n", n);
+	for (size_t i = 0; i < sizeof(all_tests) / sizeof(*all_tests); i++) {
+		for (const struct test *test = all_tests[i]; test->name; test++) {
+			if (!is_wanted(test, with_long, argv))
+				continue;
+			if (list)
+				puts(test->name);
+			else
+				good &= test_run(test, ++number);
+		}
+	}
+	return good ? 0 : 1;
+}
