@@ -8,6 +8,8 @@
 #include "enforcer/process.h"
 #include "enforcer/util.h"
 
+#define RETRY_NS (100 * NSEC_PER_MSEC)
+
 struct delayed_process {
 	uint64_t due_ns;
 	uint64_t start_ns;
@@ -160,8 +162,12 @@ static void top_release(struct delays *delays)
 	}
 	r = top->pidfd < 0 ? process_continue(top->pid, top->start_ns) :
 			     process_signal(top->pidfd, SIGCONT);
-	if (r && r != -ESRCH)
-		log_error("cannot continue process %u: %s", top->pid, strerror(-r));
+	if (r && r != -ESRCH) {
+		log_error("cannot continue process %u, trying again: %s", top->pid, strerror(-r));
+		top->due_ns = now_ns(CLOCK_MONOTONIC) + RETRY_NS;
+		heap_sift(delays, 0);
+		return;
+	}
 	if (!r)
 		delays->on_release(delays->context, top->pid);
 	heap_pop(delays);

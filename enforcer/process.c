@@ -12,15 +12,19 @@
 static int start_ticks(uint32_t pid, uint64_t *ret)
 {
 	AUTO_FCLOSE FILE *file = NULL;
-	char path[32], line[1024], *end;
+	char path[32], text[1024], *end;
+	size_t n;
 
 	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
 	file = fopen(path, "re");
 	if (!file)
 		return errno == ENOENT ? -ESRCH : -errno;
-	if (!fgets(line, sizeof(line), file))
+	/* Not a line: the name may hold anything, line ends and brackets too. */
+	n = fread(text, 1, sizeof(text) - 1, file);
+	if (!n)
 		return -ESRCH;
-	end = strrchr(line, ')'); /* the name before it may hold anything, brackets too */
+	text[n] = '\0';
+	end = strrchr(text, ')');
 	if (!end || sscanf(end + 1,
 			   " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
 			   "%*d %*d %" SCNu64, ret) != 1)

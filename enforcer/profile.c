@@ -77,25 +77,55 @@ static int set_create(uint32_t blocks)
 	return fd < 0 ? -errno : fd;
 }
 
-static int slot_prepare(struct profiles *profiles, uint32_t slot)
+/*
+ * Puts pair sets behind the next slots and makes these ready for use. In one batch: each single
+ * change of a map of maps waits until all running programs have ended, and a burst of new
+ * programs does not wait for that.
+ */
+static int slots_publish(struct profiles *profiles, const int *sets, uint32_t n)
 {
-	AUTO_CLOSE int set = set_create(EBPH_SET_BLOCKS_MIN);
+	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	uint32_t slots[PROFILE_SLOT_STOCK], count = n;
 
-	if (set < 0)
-		return set;
-	if (bpf_map_update_elem(kernel_pairs_fd(profiles->kernel), &slot, &set, BPF_ANY))
+	for (uint32_t i = 0; i < n; i++)
+		slots[i] = profiles->next_slot + i;
+	if (bpf_map_update_batch(kernel_pairs_fd(profiles->kernel), slots, sets, &count, &opts))
 		return -errno;
-	if (bpf_map_update_elem(kernel_free_slots_fd(profiles->kernel), NULL, &slot, BPF_ANY))
-		return -errno;
-	profiles->notes[slot].blocks = EBPH_SET_BLOCKS_MIN;
-	profiles->pair_memory += map_memory(set);
+	for (uint32_t i = 0; i < n; i++) {
+		if (bpf_map_update_elem(kernel_free_slots_fd(profiles->kernel), NULL, &slots[i],
+					BPF_ANY))
+			return -errno;
+		profiles->notes[slots[i]].blocks = EBPH_SET_BLOCKS_MIN;
+		profiles->pair_memory += map_memory(sets[i]);
+		profiles->next_slot++;
+	}
 	return 0;
+}
+
+/* Makes @n more slots ready, at most PROFILE_SLOT_STOCK. */
+static int slots_prepare(struct profiles *profiles, uint32_t n)
+{
+	int sets[PROFILE_SLOT_STOCK], r = 0;
+	uint32_t made = 0;
+
+	for (; made < n; made++) {
+		sets[made] = set_create(EBPH_SET_BLOCKS_MIN);
+		if (sets[made] < 0)
+			break;
+	}
+	if (made)
+		r = slots_publish(profiles, sets, made);
+	if (!r && made < n)
+		r = sets[made];
+	while (made--)
+		close(sets[made]);
+	return r;
 }
 
 int profiles_stock(struct profiles *profiles)
 {
-	uint32_t empty = 0;
-	int r;
+	uint32_t left = profiles->kernel->n_slots + 1 - profiles->next_slot;
+	uint32_t empty = 0, wanted;
 
 	while (profiles->first_unused < profiles->next_slot &&
 	       slot_state(profiles, profiles->first_unused) != EBPH_STATE_NONE)
@@ -104,20 +134,16 @@ int profiles_stock(struct profiles *profiles)
 	for (uint32_t slot = profiles->first_unused; slot < profiles->next_slot; slot++)
 		empty += slot_state(profiles, slot) == EBPH_STATE_NONE;
 
-	for (; empty < PROFILE_SLOT_STOCK; empty++) {
-		if (profiles->next_slot > profiles->kernel->n_slots) {
-			if (!empty && !profiles->full_reported)
-				log_warn("all %u profiles are in use: new programs are not learned "
-					 "(raise max_profiles)", profiles->kernel->n_slots);
-			profiles->full_reported |= !empty;
-			return 0;
-		}
-		r = slot_prepare(profiles, profiles->next_slot);
-		if (r)
-			return r;
-		profiles->next_slot++;
+	if (!left && !empty && !profiles->full_reported) {
+		log_warn("all %u profiles are in use: new programs are not learned (raise "
+			 "max_profiles)", profiles->kernel->n_slots);
+		profiles->full_reported = true;
 	}
-	return 0;
+	/* Not one by one, that would cost a wait each; but long before the stock is used up. */
+	if (empty > PROFILE_SLOT_STOCK * 3 / 4)
+		return 0;
+	wanted = PROFILE_SLOT_STOCK - empty;
+	return left ? slots_prepare(profiles, wanted < left ? wanted : left) : 0;
 }
 
 /* ---- growth ---------------------------------------------------------------------------- */

@@ -7,7 +7,8 @@
 
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*_test.c))
 PROGS	   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/progs/*.c))
-E2E_OBJS   := $(patsubst tests/%.c,$(BUILD)/tests/obj/%.o,$(wildcard tests/e2e/*.c tests/harness/*.c))
+E2E_SRCS   := $(wildcard tests/e2e/*.c tests/harness/*.c)
+E2E_OBJS   := $(E2E_SRCS:tests/%.c=$(BUILD)/tests/obj/%.o)
 
 test-build: $(UNIT_TESTS) $(PROGS) $(if $(E2E_OBJS),$(BUILD)/tests/e2e)
 

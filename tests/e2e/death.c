@@ -36,19 +36,36 @@ static void runs_on(struct child *child)
 	CHECK(!strcmp(child->output, "one\ntwo\n"), "it wrote %s", child->output);
 }
 
-/* The guardian of @daemon; 0 when there is none. */
-static pid_t guardian_of(const struct daemon *daemon)
+/* The fields of /proc/PID/stat from the name on; "" when there is no such process. */
+static const char *stat_of(const char *pid, char line[static 512])
 {
-	char path[64], line[256] = "";
+	char path[300];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", daemon->pid, daemon->pid);
+	snprintf(path, sizeof(path), "/proc/%s/stat", pid);
 	file = fopen(path, "re");
-	if (file && !fgets(line, sizeof(line), file))
+	if (!file || !fgets(line, 512, file))
 		line[0] = '\0';
 	if (file)
 		fclose(file);
-	return atoi(line);
+	return strchr(line, '(') ? strchr(line, '(') : "";
+}
+
+/* The guardian of @daemon; 0 when there is none. */
+static pid_t guardian_of(const struct daemon *daemon)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	char line[512];
+	int parent, found = 0;
+
+	while (proc && !found && (entry = readdir(proc)))
+		if (sscanf(stat_of(entry->d_name, line), "(ebph-guardian) %*c %d", &parent) == 1 &&
+		    parent == daemon->pid)
+			found = atoi(entry->d_name);
+	if (proc)
+		closedir(proc);
+	return found;
 }
 
 static void killed(void)
@@ -106,17 +123,10 @@ static void both_kill(struct daemon *daemon)
 
 static bool is_stopped(pid_t pid)
 {
-	char path[64], line[512] = "", *end;
-	FILE *file;
+	char name[16], line[512];
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	file = fopen(path, "re");
-	if (!file || !fgets(line, sizeof(line), file))
-		line[0] = '\0';
-	if (file)
-		fclose(file);
-	end = strrchr(line, ')');
-	return end && end[2] == 'T';
+	snprintf(name, sizeof(name), "%d", pid);
+	return strstr(stat_of(name, line), ") T ");
 }
 
 static void both_killed_release(void)

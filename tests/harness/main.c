@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * usage: e2e [--long] [--list] [WORD...]
- * Runs the tests whose names hold one of the WORDs, or all. Prints TAP.
+ *        e2e --demo
+ * Runs the tests whose names hold one of the WORDs, or all, and prints TAP; or plays the demo.
  */
 #include <errno.h>
 #include <poll.h>
@@ -130,17 +131,22 @@ static bool is_wanted(const struct test *test, bool with_long, char **words)
 
 int main(int argc, char **argv)
 {
-	bool with_long = false, list = false, good = true;
+	bool with_long = false, list = false, demo = false, good = true;
 	int n = 0, number = 0;
 
 	for (argv++; argc > 1 && *argv && !strncmp(*argv, "--", 2); argv++) {
 		with_long |= !strcmp(*argv, "--long");
 		list |= !strcmp(*argv, "--list");
+		demo |= !strcmp(*argv, "--demo");
 	}
 	outcome = mmap(NULL, sizeof(*outcome), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		       -1, 0);
 	if (outcome == MAP_FAILED)
 		return 1;
+	if (demo) {
+		demo_play();
+		return outcome->failed ? 1 : 0;
+	}
 	for (size_t i = 0; i < sizeof(all_tests) / sizeof(*all_tests); i++)
 		for (const struct test *test = all_tests[i]; test->name; test++)
 			n += is_wanted(test, with_long, argv);

@@ -20,6 +20,9 @@ struct test {
 extern const struct test story_tests[], answer_tests[], death_tests[], refusal_tests[],
 	learning_tests[];
 
+/* The story of `make demo`, in tests/e2e/demo.c. */
+void demo_play(void);
+
 /* Fails the test unless @condition; the rest is a printf format that says what was seen. */
 #define CHECK(condition, ...) check((condition), #condition, __FILE__, __LINE__, __VA_ARGS__)
 bool check(bool condition, const char *text, const char *file, int line, const char *format, ...)

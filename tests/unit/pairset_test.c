@@ -325,8 +325,7 @@ static void add_at_once(struct adder *adders, struct set *set)
 	for (size_t t = 0; t < THREADS; t++) {
 		adders[t].start = &start;
 		adders[t].set = set;
-		assert_int_equal(
-			pthread_create(&adders[t].thread, NULL, adder_run, &adders[t]), 0);
+		assert_int_equal(pthread_create(&adders[t].thread, NULL, adder_run, &adders[t]), 0);
 	}
 	for (size_t t = 0; t < THREADS; t++)
 		pthread_join(adders[t].thread, NULL);
@@ -347,7 +346,8 @@ static void add_at_once(struct adder *adders, struct set *set)
 		for (size_t i = 0; i < ADDS; i++)
 			if (adders[t].add[i].result == EBPH_PAIR_FULL)
 				assert_int_equal(set_find(set, adders[t].add[i].current,
-							  adders[t].add[i].earlier), 0);
+							  adders[t].add[i].earlier),
+						 0);
 	free(model);
 }
 

@@ -139,7 +139,7 @@ static void blanks_and_brackets_in_a_name_do_not_matter(void **state)
 {
 	static const char *const names[] = {
 		"a b c d e f g h", "(((", ")))", ") R 1 2 3 4 5", "(a) S 1 (b) R 2", " ) ",
-		"\\\t) \x7f\xff", "",
+		"\\\t) \x7f\xff",  "",
 	};
 
 	(void)state;

@@ -250,7 +250,8 @@ static void freezes_when_ph_would_have(void **state)
 			ours = ebph_may_freeze(profile.train_count, profile.last_mod_count, 1,
 					       factor, den, 0, 0);
 			if (ours != profile.frozen)
-				fail_msg("call %llu, last news at %llu, factor %u/%u: pH %s, ours %s",
+				fail_msg("call %llu, last news at %llu, factor %u/%u: pH %s, ours "
+					 "%s",
 					 (unsigned long long)profile.train_count,
 					 (unsigned long long)profile.last_mod_count, factor, den,
 					 profile.frozen ? "freezes" : "trains",
@@ -290,8 +291,8 @@ static void minima_hold_to_the_very_call_and_run(void **state)
 	assert_false(ebph_may_freeze(1000, 500, 2, 128, 32, 1000, 3));
 	assert_true(ebph_may_freeze(1001, 500, 4, 128, 32, 1000, 3));
 	assert_false(ebph_may_freeze(1000, 1000, 3, 128, 32, 1000, 3));
-	assert_false(ebph_may_freeze(UINT64_C(1) << 32, 500, 3, 128, 32,
-				     (UINT64_C(1) << 32) + 1, 3));
+	assert_false(
+		ebph_may_freeze(UINT64_C(1) << 32, 500, 3, 128, 32, (UINT64_C(1) << 32) + 1, 3));
 }
 
 int main(void)
