@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # make run | test | test-long | demo | check | fuzz | install | clean; V=1 shows commands, DEBUG=1
-# builds for a debugger, SANITIZE=1 with ASan and UBSan.
+# builds for a debugger, SANITIZE=1 with ASan and UBSan (each after make clean).
 
 VERSION := 0.1.0
 BUILD	:= build
@@ -41,8 +41,9 @@ CONF_OBJS     := $(CONF_SRCS:%.c=$(BUILD)/%.o)
 ENFORCER_OBJS := $(ENFORCER_SRCS:%.c=$(BUILD)/%.o) $(BUILD)/enforcer/callname_table.o
 
 .DELETE_ON_ERROR:
-.PHONY: all run demo test test-long test-build check fuzz bench install clean deps
+.PHONY: all run demo test test-long test-build check fuzz install clean deps
 all: $(BUILD)/ebphd
+	@:
 
 # ---- BPF side -------------------------------------------------------------------------------
 
@@ -118,8 +119,25 @@ test-long: deps
 	@$(MAKE) --no-print-directory all test-build
 	@tests/run --long
 
+# What is written here, looked at by tools: layout, clang-tidy, shellcheck, the example.
+check: deps
+	@$(MAKE) --no-print-directory all test-build $(BUILD)/conf-example
+	@scripts/check
+
+FUZZ_RUNS := 1000000
+FUZZ_DIR  := $(BUILD)/fuzz
+fuzz: deps
+	@mkdir -p $(FUZZ_DIR)/corpus
+	$(call say,CC,tests/fuzz/conf_fuzz.c)
+	$(Q)$(CLANG) -D_GNU_SOURCE -I. -g -O1 -fsanitize=fuzzer,address,undefined \
+		tests/fuzz/conf_fuzz.c $(CONF_SRCS) -linih -o $(FUZZ_DIR)/conf_fuzz
+	$(Q)cp ebph.conf.example $(FUZZ_DIR)/corpus/
+	$(Q)cd $(FUZZ_DIR) && ./conf_fuzz -runs=$(FUZZ_RUNS) -max_len=4096 -verbosity=0 \
+		-dict=$(CURDIR)/tests/fuzz/conf.dict corpus
+
 install: all
 	install -D -m 0755 $(BUILD)/ebphd $(DESTDIR)$(prefix)/sbin/ebphd
+	install -D -m 0644 scripts/ebphd.service $(DESTDIR)$(prefix)/lib/systemd/system/ebphd.service
 	install -D -m 0644 ebph.conf.example $(DESTDIR)$(prefix)/share/doc/ebph/ebph.conf.example
 
 clean:

@@ -293,9 +293,12 @@ int enforcer_start(struct enforcer *enforcer)
 		r = enforcing_prepare(enforcer);
 	if (r)
 		return r;
-	r = kernel_introduce(enforcer->kernel, false);
-	if (!r)
-		r = kernel_attach(enforcer->kernel);
+	if (kernel_introduce(enforcer->kernel, false)) {
+		log_error("this kernel has no memory for a thread's state (Linux 6.18 and later need "
+			  "a CPU with cmpxchg16b)");
+		return -ENOMEM;
+	}
+	r = kernel_attach(enforcer->kernel);
 	if (r) {
 		log_error("cannot attach the BPF programs: %s (--debug tells more)", strerror(-r));
 		return r;

@@ -227,7 +227,6 @@ static int program_run(struct bpf_program *program, void *ctx, uint32_t ctx_byte
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = ctx, .ctx_size_in = ctx_bytes);
 	int r = bpf_prog_test_run_opts(bpf_program__fd(program), &opts);
 
-	log_debug("run %s: %d, retval %d", bpf_program__name(program), r, (int)opts.retval);
 	if (r)
 		return r;
 	return opts.retval ? -EINVAL : 0;
