@@ -9,8 +9,8 @@
 #include "pairset.h"
 
 /* Windows of one thread that were found whole in its profile. */
-#define EBPH_VERIFIED_SETS 16
-#define EBPH_VERIFIED_WAYS 2
+#define EBPH_VERIFIED_SETS 8
+#define EBPH_VERIFIED_WAYS 4
 #define EBPH_FRAMES	   4 /* nested signal handlers whose outer window is kept */
 
 /* One thread. Task storage: the kernel frees it with the thread, and no flood can evict it. */

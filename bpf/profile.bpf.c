@@ -9,12 +9,11 @@ static struct ebph_profile *head_of(__u32 slot)
 	return bpf_map_lookup_elem(&heads, &slot);
 }
 
-__hidden __u32 profile_of(const struct ebph_exe *exe, __u32 *ret_new)
+__hidden __u32 profile_of(const struct ebph_exe *exe)
 {
 	struct ebph_profile *head;
 	__u32 *known, slot;
 
-	*ret_new = 0;
 	known = bpf_map_lookup_elem(&profiles, exe);
 	if (known)
 		return *known;
@@ -29,10 +28,8 @@ __hidden __u32 profile_of(const struct ebph_exe *exe, __u32 *ret_new)
 
 	head->exe = *exe;
 	head->state = EBPH_STATE_TRAINING;
-	if (!bpf_map_update_elem(&profiles, exe, &slot, BPF_NOEXIST)) {
-		*ret_new = 1;
+	if (!bpf_map_update_elem(&profiles, exe, &slot, BPF_NOEXIST))
 		return slot;
-	}
 
 	/* Another CPU was first, or there is no room: the slot goes back as it came. */
 	head->state = EBPH_STATE_NONE;

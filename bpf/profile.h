@@ -16,12 +16,11 @@ struct verdict {
 
 /**
  * profile_of() - the slot of an executable's profile, made now if there is none.
- * @exe:   the executable
- * @ret_new: not 0 when this call made it
+ * @exe: the executable
  *
  * Return: the slot, or 0 when there is no empty slot; counted.
  */
-__hidden __u32 profile_of(const struct ebph_exe *exe, __u32 *ret_new);
+__hidden __u32 profile_of(const struct ebph_exe *exe);
 
 /* A thread that begins or ends in the profile @slot; @run: not 0 when it is an exec. */
 __hidden void profile_enter(__u32 slot, __u32 run);

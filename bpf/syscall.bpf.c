@@ -7,12 +7,26 @@
 
 #define FLUSH_CALLS 1024 /* a power of two; after so many calls the profile hears of them */
 
-/* The cached window goes to the first way; what was there moves on, the oldest falls out. */
+/* Is the current window one that was found whole in the profile? */
+static __always_inline int verified_find(struct task_state *task)
+{
+	const struct ebph_window *set = verified_set(task);
+
+#pragma unroll
+	for (int way = 0; way < EBPH_VERIFIED_WAYS; way++)
+		if (ebph_window_equal(&set[way], &task->window))
+			return 1;
+	return 0;
+}
+
+/* The current window goes to the first way; what was there moves on, the oldest falls out. */
 static void verified_add(struct task_state *task)
 {
 	struct ebph_window *set = verified_set(task);
 
-	set[1] = set[0];
+#pragma unroll
+	for (int way = EBPH_VERIFIED_WAYS - 1; way > 0; way--)
+		set[way] = set[way - 1];
 	set[0] = task->window;
 }
 
@@ -63,7 +77,6 @@ static int call_is_new(struct task_state *state, __u32 call)
 
 static __always_inline int call_enter(struct task_struct *task, __u64 nr)
 {
-	struct ebph_window *verified;
 	struct task_state *state;
 	__u32 call;
 
@@ -79,10 +92,7 @@ static __always_inline int call_enter(struct task_struct *task, __u64 nr)
 
 	ebph_window_shift(&state->window, call);
 	state->calls++;
-	verified = verified_set(state);
-	if ((ebph_window_equal(&verified[0], &state->window) ||
-	     ebph_window_equal(&verified[1], &state->window)) &&
-	    !state->frame.count && (state->calls & (FLUSH_CALLS - 1)))
+	if (verified_find(state) && !state->frame.count && (state->calls & (FLUSH_CALLS - 1)))
 		return 0;
 	return call_judge(task, state, call);
 }

@@ -64,7 +64,7 @@ static void profile_announce(__u32 slot, const struct ebph_exe *exe, const void 
 static void task_follow(struct task_state *task, struct file *file, const void *user_path)
 {
 	struct ebph_exe exe = {};
-	__u32 is_new, slot;
+	__u32 slot;
 
 	ebph_window_clear(&task->window);
 	__builtin_memset(task->verified, 0, sizeof(task->verified));
@@ -74,7 +74,7 @@ static void task_follow(struct task_state *task, struct file *file, const void *
 		count(EBPH_COUNT_NO_EXE);
 		return;
 	}
-	slot = profile_of(&exe, &is_new);
+	slot = profile_of(&exe);
 	if (!slot)
 		return; /* no room now; the next call tries again */
 	task->slot = slot;
