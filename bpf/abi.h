@@ -53,9 +53,15 @@ struct ebph_profile {
 	__u32 runs;		/* execs, and processes adopted while running */
 	__u32 tasks;		/* live threads */
 	__u32 words;		/* in the pair set */
+	__u32 grow_blocks;	/* the size that the daemon was asked to enlarge last; 0: none */
+	__u64 reports_since_ns; /* CLOCK_BOOTTIME; begin of the second that .reports counts in */
+	__u32 reports;		/* events about this profile in that second */
 	__u32 pad;
 };
-EBPH_ASSERT_SIZE(struct ebph_profile, 112);
+EBPH_ASSERT_SIZE(struct ebph_profile, 128);
+
+/* Events of one profile that are sent in a second; what happens beyond is counted only. */
+#define EBPH_REPORTS_PER_SECOND 64
 
 /* ---- settings -------------------------------------------------------------------------- */
 
@@ -112,7 +118,7 @@ enum ebph_event_type {
 	EBPH_EVENT_PROFILE = 1, /* struct ebph_event_profile: an executable without a known path */
 	EBPH_EVENT_STATE,	/* struct ebph_event_state */
 	EBPH_EVENT_ANOMALY,	/* struct ebph_event_anomaly */
-	EBPH_EVENT_STOP,	/* struct ebph_event_stop: sent just before the SIGSTOP */
+	EBPH_EVENT_STOP,	/* struct ebph_event_stop: in a ring of its own */
 	EBPH_EVENT_ABORT,	/* struct ebph_event_abort */
 	EBPH_EVENT_GROW,	/* struct ebph_event_grow */
 };
@@ -203,11 +209,12 @@ EBPH_ASSERT_SIZE(struct ebph_event_grow, 32);
 	X(SET_FULL, "set_full", "pairs not stored at once: their set was full and is being grown") \
 	X(FRAME_LOST, "frame_lost", "windows lost: signal handlers nested too deeply")             \
 	X(EVENT_LOST, "event_lost", "events lost: the ring buffer was full")                       \
+	X(EVENT_LIMITED, "event_limited", "events not sent: too many of one program in a second")  \
 	X(STOP_UNRECORDED, "stop_unrecorded", "stops not made: no room to record them")            \
 	X(STOP_FAILED, "stop_failed", "stops not made: the kernel refused the signal")             \
 	X(STOP_NO_HEARTBEAT, "stop_no_heartbeat", "stops not made: the daemon was silent")         \
-	X(STOP_EXEMPT, "stop_exempt", "stops not made: the process is protected or traced")        \
-	X(ABORT_EXEMPT, "abort_exempt", "execves not aborted: the process is protected")           \
+	X(STOP_EXEMPT, "stop_exempt", "stops not made: the process is being traced")               \
+	X(EXEMPT, "exempt", "calls not answered: the program is protected")                        \
 	X(ABORT_NO_HEARTBEAT, "abort_no_heartbeat", "execves not aborted: the daemon was silent")  \
 	X(OVERRIDE_FAILED, "override_failed", "execves not aborted: the kernel refused")
 

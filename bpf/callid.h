@@ -9,7 +9,8 @@
  * 512 .. 1023  ia32 (int $0x80, sysenter, 32-bit syscall), by TS_COMPAT of the thread
  *      1024    x32 (bit 30 set): one bucket; Debian and its kin refuse these calls at boot
  *      1025    invalid: a number that no table has
- *      2047    none: before the first call of a program or of a signal handler
+ *      2046    handler: stands before the first call of a signal handler
+ *      2047    none: before the first call of a program
  *
  * Ids fit in EBPH_CALL_BITS bits.
  */
@@ -24,6 +25,7 @@
 #define EBPH_CALL_IA32     512u
 #define EBPH_CALL_X32      1024u
 #define EBPH_CALL_INVALID  1025u
+#define EBPH_CALL_HANDLER  2046u
 #define EBPH_CALL_NONE     2047u
 
 #define EBPH_X32_BIT 0x40000000u /* __X32_SYSCALL_BIT, arch/x86/include/uapi/asm/unistd.h */
@@ -48,7 +50,7 @@
  * @nr:	    the number as sys_enter reports it, any 64-bit value
  * @compat: not 0 when the thread entered through a 32-bit door (TS_COMPAT)
  *
- * Return: an id below EBPH_CALL_NONE.
+ * Return: an id below EBPH_CALL_HANDLER.
  */
 static inline __u32 ebph_call_id(__u64 nr, __u32 compat)
 {
@@ -77,6 +79,15 @@ static inline int ebph_call_is_exit(__u32 id)
 {
 	return id == EBPH_CALL_EXIT || id == EBPH_CALL_EXIT_GROUP || id == EBPH_CALL_IA32_EXIT ||
 	       id == EBPH_CALL_IA32_EXIT_GROUP;
+}
+
+/*
+ * Not 0 when @id goes on with an interrupted call, at the kernel's own instance. Who makes it by
+ * hand gets EINTR and nothing else, so it says nothing about a program.
+ */
+static inline int ebph_call_is_restart(__u32 id)
+{
+	return id == EBPH_CALL_RESTART || id == EBPH_CALL_IA32_RESTART;
 }
 
 /* Not 0 when @id ends a signal handler. */

@@ -17,6 +17,25 @@ static inline void event_head(struct ebph_event *event, __u32 type, __u32 slot)
 	event->slot = slot;
 }
 
+/*
+ * May another event about this profile be sent? A program that does nothing but what is strange
+ * must not keep the daemon from its work, nor fill a disk. Counted where not. Two CPUs at once may
+ * let one more or less through.
+ */
+static inline int report_allowed(struct ebph_profile *head)
+{
+	__u64 now_ns = bpf_ktime_get_boot_ns();
+
+	if (now_ns - head->reports_since_ns > 1000000000ull) {
+		head->reports_since_ns = now_ns;
+		head->reports = 0;
+	}
+	if (__sync_fetch_and_add(&head->reports, 1) < EBPH_REPORTS_PER_SECOND)
+		return 1;
+	count(EBPH_COUNT_EVENT_LIMITED);
+	return 0;
+}
+
 /* A record in the ring buffer with its head filled in; NULL when there is no room, counted. */
 #define event_reserve(payload_type, type, slot)                                                    \
 	({                                                                                         \

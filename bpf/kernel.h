@@ -71,6 +71,7 @@ struct task_struct {
 	struct mm_struct *mm;
 	struct task_struct *group_leader;
 	__u64 start_boottime; /* what /proc/PID/stat shows as starttime */
+	int pid;
 	int tgid;
 	struct signal_struct *signal;
 	unsigned int ptrace; /* not 0: traced; a stop would confuse the tracer */

@@ -9,6 +9,7 @@ struct pairs_map pairs SEC(".maps") = {};
 struct free_slots_map free_slots SEC(".maps");
 struct delayed_map delayed SEC(".maps");
 struct events_map events SEC(".maps");
+struct stops_map stops SEC(".maps");
 struct counters_map counters SEC(".maps");
 
 struct ebph_settings settings SEC(".data");

@@ -95,6 +95,12 @@ struct events_map {
 	__uint(max_entries, 1 << 20);
 };
 
+/* Apart from .events, so that no flood of other news can keep a stop from being made. */
+struct stops_map {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 18);
+};
+
 struct counters_map {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, EBPH_COUNTER_MAX);
@@ -109,6 +115,7 @@ extern struct pairs_map pairs SEC(".maps");
 extern struct free_slots_map free_slots SEC(".maps");
 extern struct delayed_map delayed SEC(".maps");
 extern struct events_map events SEC(".maps");
+extern struct stops_map stops SEC(".maps");
 extern struct counters_map counters SEC(".maps");
 
 extern struct ebph_settings settings;

@@ -36,4 +36,10 @@ int BPF_PROG(probe_lsm, void *task, int ret)
 	return ret;
 }
 
+SEC("?fentry/arch_do_signal_or_restart")
+int BPF_PROG(probe_fentry, void *regs)
+{
+	return 0;
+}
+
 char LICENSE[] SEC("license") = "GPL";

@@ -127,13 +127,21 @@ static int profile_open(__u32 slot, struct profile *ret)
 	return 0;
 }
 
+/* Asks for a larger set; once for each size, unless the event finds no room. */
 static void grow_ask(const struct profile *profile)
 {
+	__u32 asked = profile->head->grow_blocks;
 	struct ebph_event_grow *grow;
 
+	if (asked == profile->blocks ||
+	    __sync_val_compare_and_swap(&profile->head->grow_blocks, asked, profile->blocks) !=
+		    asked)
+		return;
 	grow = event_reserve(struct ebph_event_grow, EBPH_EVENT_GROW, profile->slot);
-	if (!grow)
-		return; /* the next pair asks again */
+	if (!grow) {
+		profile->head->grow_blocks = 0; /* the next pair asks again */
+		return;
+	}
 	grow->blocks = profile->blocks;
 	grow->pad = 0;
 	bpf_ringbuf_submit(grow, 0);
@@ -146,7 +154,7 @@ static int pair_add(struct profile *profile, __u64 key, __u64 bits)
 
 	if (result == EBPH_PAIR_NEW) {
 		words = __sync_fetch_and_add(&profile->head->words, 1) + 1;
-		if (words * 4 == profile->blocks * EBPH_BLOCK_WORDS * 3)
+		if (words * 4 >= profile->blocks * EBPH_BLOCK_WORDS * 3)
 			grow_ask(profile);
 	} else if (result == EBPH_PAIR_FULL) {
 		count(EBPH_COUNT_SET_FULL);

@@ -45,8 +45,10 @@ static void decide(__u32 call, __u32 unseen, __u32 recent, struct decision *ret)
 /* Not 0 when nobody could release whom we stop. */
 static int daemon_silent(void)
 {
-	return bpf_ktime_get_ns() - settings.heartbeat_ns > EBPH_HEARTBEAT_LIMIT_NS ||
-	       settings.stand_down;
+	/* Signed: a heartbeat may be stored between the two reads, and be later than now. */
+	__s64 silence_ns = bpf_ktime_get_ns() - settings.heartbeat_ns;
+
+	return silence_ns > (__s64)EBPH_HEARTBEAT_LIMIT_NS || settings.stand_down;
 }
 
 /* Not 0 for those that must never be stopped or refused. */
@@ -92,11 +94,12 @@ static void stop(struct task_struct *task, __u32 slot, __u32 call, const struct 
 	struct ebph_event_stop *event;
 	__u64 due_ns;
 
-	event = event_reserve(struct ebph_event_stop, EBPH_EVENT_STOP, slot);
+	event = bpf_ringbuf_reserve(&stops, sizeof(*event), 0);
 	if (!event) {
 		count(EBPH_COUNT_STOP_UNRECORDED);
 		return;
 	}
+	event_head(&event->event, EBPH_EVENT_STOP, slot);
 	due_ns = delay_record(task, bpf_ktime_get_ns() + decision->delay_ns);
 	if (!due_ns) {
 		count(EBPH_COUNT_STOP_UNRECORDED);
@@ -119,21 +122,17 @@ static void stop(struct task_struct *task, __u32 slot, __u32 call, const struct 
 }
 
 /* Carries a decision out. */
-static void act(struct task_struct *task, struct task_state *state, struct ebph_profile *head,
-		__u32 call, const struct decision *decision)
+static void act(struct task_struct *task, struct task_state *state, __u32 call,
+		const struct decision *decision)
 {
-	int exempt = is_exempt(task, head);
-
 	if (decision->answer & EBPH_ANSWER_ABORT) {
-		if (exempt)
-			count(EBPH_COUNT_ABORT_EXEMPT);
-		else if (daemon_silent())
+		if (daemon_silent())
 			count(EBPH_COUNT_ABORT_NO_HEARTBEAT);
 		else
 			state->flags |= TASK_ABORT; /* the hooks below do it */
 	}
 	if (decision->answer & EBPH_ANSWER_STOP) {
-		if (exempt || task->ptrace)
+		if (task->ptrace)
 			count(EBPH_COUNT_STOP_EXEMPT);
 		else if (daemon_silent())
 			count(EBPH_COUNT_STOP_NO_HEARTBEAT);
@@ -142,10 +141,13 @@ static void act(struct task_struct *task, struct task_state *state, struct ebph_
 	}
 }
 
-static void anomaly_report(struct task_state *state, __u32 unseen, const struct decision *decision)
+static void anomaly_report(struct task_state *state, struct ebph_profile *head, __u32 unseen,
+			   const struct decision *decision)
 {
 	struct ebph_event_anomaly *event;
 
+	if (!report_allowed(head))
+		return;
 	event = event_reserve(struct ebph_event_anomaly, EBPH_EVENT_ANOMALY, state->slot);
 	if (!event)
 		return;
@@ -160,17 +162,26 @@ static void anomaly_report(struct task_state *state, __u32 unseen, const struct 
 
 __hidden void respond(struct task_struct *task, struct task_state *state, __u32 call, __u32 unseen)
 {
-	struct decision decision;
+	struct decision decision = {};
 	struct ebph_profile *head;
 	__u32 slot = state->slot;
 
 	head = bpf_map_lookup_elem(&heads, &slot);
 	if (!head)
 		return;
-	ebph_frame_push(&state->frame, unseen != 0);
-	decide(call, unseen, state->frame.count, &decision);
+	/*
+	 * Those that are never answered collect nothing either: what init, sshd or login start
+	 * would inherit it, and pay for it.
+	 */
+	if (is_exempt(task, head)) {
+		__builtin_memset(&state->frame, 0, sizeof(state->frame));
+		count(EBPH_COUNT_EXEMPT);
+	} else {
+		ebph_frame_push(&state->frame, unseen != 0);
+		decide(call, unseen, state->frame.count, &decision);
+	}
 	if (unseen)
-		anomaly_report(state, unseen, &decision);
+		anomaly_report(state, head, unseen, &decision);
 	if (settings.mode == EBPH_MODE_MONITOR)
 		return;
 	if (decision.answer & EBPH_ANSWER_STOP) {
@@ -180,7 +191,7 @@ __hidden void respond(struct task_struct *task, struct task_state *state, __u32 
 	if (decision.answer & EBPH_ANSWER_ABORT)
 		__sync_fetch_and_add(&head->aborts, 1);
 	if (settings.mode == EBPH_MODE_ENFORCE)
-		act(task, state, head, call, &decision);
+		act(task, state, call, &decision);
 }
 
 /* What ebph_release is asked: written by the daemon, which is one thread. */

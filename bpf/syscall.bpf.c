@@ -69,7 +69,7 @@ static int call_is_new(struct task_state *state, __u32 call)
 	state->flags = 0;
 	if (!(flags & TASK_RESTART))
 		return 1;
-	if (call != last && call != EBPH_CALL_RESTART && call != EBPH_CALL_IA32_RESTART)
+	if (call != last)
 		return 1;
 	state->flags = flags & TASK_ABORT; /* an execve that is refused stays so */
 	return 0;
@@ -87,6 +87,10 @@ static __always_inline int call_enter(struct task_struct *task, __u64 nr)
 			return 0;
 	}
 	call = ebph_call_id(nr, task->thread_info.status & TS_COMPAT);
+	if (ebph_call_is_restart(call)) {
+		state->flags &= ~TASK_RESTART;
+		return 0;
+	}
 	if (state->flags && !call_is_new(state, call))
 		return 0;
 

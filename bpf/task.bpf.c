@@ -47,7 +47,7 @@ static void profile_announce(__u32 slot, const struct ebph_exe *exe, const void 
 	struct ebph_profile *head = bpf_map_lookup_elem(&heads, &slot);
 	struct ebph_event_profile *event;
 
-	if (!head || (head->flags & EBPH_PROFILE_NAMED))
+	if (!head || (head->flags & EBPH_PROFILE_NAMED) || !report_allowed(head))
 		return;
 	event = event_reserve(struct ebph_event_profile, EBPH_EVENT_PROFILE, slot);
 	if (!event)
@@ -60,8 +60,9 @@ static void profile_announce(__u32 slot, const struct ebph_exe *exe, const void 
 	bpf_ringbuf_submit(event, 0);
 }
 
-/* Puts a thread with an empty window into the profile of @file. */
-static void task_follow(struct task_state *task, struct file *file, const void *user_path)
+/* Puts a thread with an empty window into the profile of @file; @run: it is a run of its own. */
+static void task_follow(struct task_state *task, struct file *file, const void *user_path,
+			__u32 run)
 {
 	struct ebph_exe exe = {};
 	__u32 slot;
@@ -78,14 +79,14 @@ static void task_follow(struct task_state *task, struct file *file, const void *
 	if (!slot)
 		return; /* no room now; the next call tries again */
 	task->slot = slot;
-	profile_enter(slot, 1);
+	profile_enter(slot, run);
 	profile_announce(slot, &exe, user_path);
 }
 
 __hidden struct task_state *task_adopt(struct task_struct *task)
 {
-	__u32 tgid = task->tgid;
 	struct task_state *state;
+	int tgid = task->tgid;
 	struct mm_struct *mm;
 
 	state = bpf_task_storage_get(&tasks, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
@@ -93,12 +94,13 @@ __hidden struct task_state *task_adopt(struct task_struct *task)
 		count(EBPH_COUNT_NO_TASK_STATE);
 		return NULL;
 	}
-	if (tgid == settings.self_tgid || tgid == settings.guardian_tgid) {
+	if (tgid == (int)settings.self_tgid || tgid == (int)settings.guardian_tgid) {
 		state->flags = TASK_IGNORED;
 		return state;
 	}
 	mm = task->mm;
-	task_follow(state, mm ? mm->exe_file : NULL, NULL);
+	/* A process of many threads has run once. */
+	task_follow(state, mm ? mm->exe_file : NULL, NULL, task->pid == tgid);
 	return state;
 }
 
@@ -143,7 +145,7 @@ int BPF_PROG(ebph_exec, struct task_struct *task, int old_pid, struct linux_binp
 		profile_leave(state->slot);
 	}
 	state->flags = 0;
-	task_follow(state, bprm->file, (const void *)bprm->exec);
+	task_follow(state, bprm->file, (const void *)bprm->exec, 1);
 	return 0;
 }
 
@@ -201,7 +203,9 @@ static void frame_push(struct task_state *state, __u32 restarts)
 	} else {
 		count(EBPH_COUNT_FRAME_LOST); /* but .depth counts it: the pops stay paired */
 	}
+	/* Not empty: the first call of a handler could be anything then, execve for one. */
 	ebph_window_clear(&state->window);
+	ebph_window_shift(&state->window, EBPH_CALL_HANDLER);
 }
 
 __hidden void frame_pop(struct task_state *state)
@@ -238,6 +242,23 @@ int BPF_PROG(ebph_signal, int sig, struct kernel_siginfo *info, struct k_sigacti
 	if ((unsigned long)action->sa.sa_handler > SIG_IGN)
 		frame_push(state, call_restarts(task, action));
 	else if (call_restarts(task, NULL))
+		state->flags |= TASK_RESTART;
+	return 0;
+}
+
+/*
+ * A thread with work to do before it returns to user space: a signal, or a stop of its whole
+ * process that another thread has taken off the queue, which signal_deliver does not show. Our
+ * own SIGSTOP makes all threads of a process repeat the calls that they were waiting in.
+ */
+SEC("?fentry/arch_do_signal_or_restart")
+int BPF_PROG(ebph_interrupt, struct pt_regs *regs)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_state *state;
+
+	state = bpf_task_storage_get(&tasks, task, NULL, 0);
+	if (state && state->slot && call_restarts(task, NULL))
 		state->flags |= TASK_RESTART;
 	return 0;
 }

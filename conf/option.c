@@ -102,8 +102,8 @@ const struct conf_option conf_options[] = {
 		"128 calls of its thread were anomalies."),
 
 	COUNT32(store, max_profiles, 16, 65536, "4096",
-		"Most profiles in memory at a time, one for each executable. When there is no "
-		"room, the profile that has been unused for longest gives way."),
+		"Most profiles in memory, one for each executable. When all are in use, programs "
+		"that are new are not learned; that is said and counted."),
 
 	PATH(log, events, 0, CONF_PATH_LEN_MAX, "/var/log/ebph/events.jsonl",
 	     "File to which anomalies and the answers to them are added, one line of JSON each. "

@@ -2,6 +2,7 @@
 #include "enforcer/delay.h"
 
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/timerfd.h>
 
 #include "enforcer/log.h"
@@ -17,7 +18,7 @@ struct delayed_process {
 	int pidfd;
 };
 
-int delays_new(struct kernel *kernel, delay_released_fn *on_release, void *context,
+int delays_new(struct kernel *kernel, int epoll_fd, delay_released_fn *on_release, void *context,
 	       struct delays **ret)
 {
 	struct delays *delays = calloc(1, sizeof(*delays));
@@ -25,6 +26,7 @@ int delays_new(struct kernel *kernel, delay_released_fn *on_release, void *conte
 	if (!delays)
 		return -ENOMEM;
 	delays->kernel = kernel;
+	delays->epoll_fd = epoll_fd;
 	delays->on_release = on_release;
 	delays->context = context;
 	delays->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -75,12 +77,12 @@ static void heap_sift(struct delays *delays, size_t i)
 	}
 }
 
-static void heap_pop(struct delays *delays)
+static void heap_remove(struct delays *delays, size_t i)
 {
-	close_fd(&delays->heap[0].pidfd);
-	delays->heap[0] = delays->heap[--delays->n];
-	if (delays->n)
-		heap_sift(delays, 0);
+	close_fd(&delays->heap[i].pidfd); /* which takes it out of the epoll, too */
+	delays->heap[i] = delays->heap[--delays->n];
+	if (i < delays->n)
+		heap_sift(delays, i);
 }
 
 static int heap_push(struct delays *delays, const struct delayed_process *process)
@@ -135,6 +137,12 @@ int delay_add(struct delays *delays, uint32_t pid, const struct ebph_delay *dela
 	if (process.pidfd == -ESRCH)
 		return -ESRCH;
 	/* No pidfd to be had (EMFILE, say): when it is due we try again. */
+	if (process.pidfd >= 0) {
+		struct epoll_event ended = {.events = EPOLLIN, .data.fd = process.pidfd};
+
+		/* If this fails, its end is noticed when it is due. */
+		epoll_ctl(delays->epoll_fd, EPOLL_CTL_ADD, process.pidfd, &ended);
+	}
 	r = heap_push(delays, &process);
 	if (r) {
 		process_continue(pid, delay->start_ns);
@@ -143,6 +151,17 @@ int delay_add(struct delays *delays, uint32_t pid, const struct ebph_delay *dela
 	}
 	timer_arm(delays);
 	return 0;
+}
+
+void delay_process_ended(struct delays *delays, int pidfd)
+{
+	for (size_t i = 0; i < delays->n; i++) {
+		if (delays->heap[i].pidfd == pidfd) {
+			heap_remove(delays, i);
+			timer_arm(delays);
+			return;
+		}
+	}
 }
 
 /* Lets the process on top of the heap go, unless it has to wait on. */
@@ -170,7 +189,7 @@ static void top_release(struct delays *delays)
 	}
 	if (!r)
 		delays->on_release(delays->context, top->pid);
-	heap_pop(delays);
+	heap_remove(delays, 0);
 }
 
 void delays_run(struct delays *delays)

@@ -19,12 +19,13 @@ struct delays {
 	struct delayed_process *heap;
 	size_t n, allocated;
 	int timer_fd; /* readable when the next one is due */
+	int epoll_fd; /* the owner's; a pidfd in it is readable when its process has ended */
 	delay_released_fn *on_release;
 	void *context; /* its first argument */
 };
 
 /* Return: 0 or -errno. To be freed with delays_free(), which releases nobody. */
-int delays_new(struct kernel *kernel, delay_released_fn *on_release, void *context,
+int delays_new(struct kernel *kernel, int epoll_fd, delay_released_fn *on_release, void *context,
 	       struct delays **ret);
 void delays_free(struct delays *delays);
 
@@ -33,6 +34,9 @@ void delays_free(struct delays *delays);
  * Return: 0; -ESRCH when it is gone already; -ENOMEM, and then it has been released at once.
  */
 int delay_add(struct delays *delays, uint32_t pid, const struct ebph_delay *delay);
+
+/* To be called when a pidfd in .epoll_fd is readable: that process need not be released. */
+void delay_process_ended(struct delays *delays, int pidfd);
 
 /* To be called when .timer_fd is readable: releases who is due. */
 void delays_run(struct delays *delays);
@@ -54,14 +58,30 @@ int process_continue(uint32_t pid, uint64_t start_ns);
 unsigned int delayed_release_all(int map_fd);
 
 /**
+ * delayed_release_overdue() - continues everyone in a map of delays who should have been released
+ * some time ago, as the guardian does for a daemon that hangs. The records stay.
+ *
+ * Return: how many were continued.
+ */
+unsigned int delayed_release_overdue(int map_fd);
+
+/**
+ * delayed_lock() - the right to use @dir, bpf_dir of the configuration; the folder is made.
+ *
+ * Return: a descriptor that holds the lock until it is closed; -EBUSY when another daemon has
+ * it; -errno.
+ */
+int delayed_lock(const char *dir);
+
+/**
  * delayed_pin(), delayed_open_pinned(), delayed_unpin() - the map's place on the bpf file system,
  * where it outlives the daemon.
- * @dir: bpf_dir of the configuration
+ * @map_fd: for unpinning, the map that must be the one there; -1 for any
  *
  * Return: 0 or a descriptor; -ENOENT when nothing is pinned there; -errno.
  */
 int delayed_pin(int map_fd, const char *dir);
 int delayed_open_pinned(const char *dir);
-int delayed_unpin(const char *dir);
+int delayed_unpin(int map_fd, const char *dir);
 
 #endif

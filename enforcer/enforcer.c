@@ -28,11 +28,13 @@ struct enforcer {
 	struct delays *delays;
 	struct event_sink sink;
 	struct report report;
-	struct ring_buffer *events;
+	struct ring_buffer *events, *stops;
 	pid_t guardian; /* 0: none */
 	bool pinned;
+	bool background;
 	bool stopping;
-	int lock_fd, epoll_fd, signal_fd, tick_fd;
+	bool more_slots; /* the stock of slots is still low */
+	int lock_fd, bpf_dir_fd, epoll_fd, signal_fd, tick_fd;
 	unsigned int ticks;
 };
 
@@ -54,33 +56,38 @@ static int only_one(struct enforcer *enforcer)
 /* Releases whom a daemon that died together with its guardian left stopped. */
 static int leftovers_release(const struct conf *conf, unsigned int *ret_released)
 {
-	AUTO_CLOSE int fd = delayed_open_pinned(conf->enforcer.bpf_dir);
+	const char *dir = conf->enforcer.bpf_dir;
+	AUTO_CLOSE int lock_fd = -1;
+	AUTO_CLOSE int fd = delayed_open_pinned(dir);
 
 	*ret_released = 0;
 	if (fd == -ENOENT)
 		return 0;
 	if (fd < 0) {
-		log_error("cannot read %s/delayed: %s", conf->enforcer.bpf_dir, strerror(-fd));
+		log_error("cannot read %s/delayed: %s (remove it if it is another version's)", dir,
+			  strerror(-fd));
 		return fd;
 	}
+	lock_fd = delayed_lock(dir);
+	if (lock_fd < 0) {
+		log_error(lock_fd == -EBUSY ? "another ebphd enforces, and releases whom it has "
+					      "delayed (%s): stop it first" :
+					      "cannot lock %s", dir);
+		return lock_fd;
+	}
 	*ret_released = delayed_release_all(fd);
+	delayed_unpin(-1, dir);
 	return 0;
 }
 
 int enforcer_release(const struct conf *conf)
 {
-	AUTO_CLOSE int lock_fd = -1;
 	unsigned int released;
-	pid_t holder;
 	int r = leftovers_release(conf, &released);
 
-	if (r)
-		return r;
-	log_info("released %u delayed processes", released);
-	/* A daemon that runs still needs its record. */
-	if (!lock_take(conf->enforcer.run_dir, &lock_fd, &holder))
-		delayed_unpin(conf->enforcer.bpf_dir);
-	return 0;
+	if (!r)
+		log_info("released %u delayed processes", released);
+	return r;
 }
 
 /* ---- preparing --------------------------------------------------------------------------- */
@@ -132,16 +139,17 @@ static int loop_prepare(struct enforcer *enforcer)
 	};
 	int r;
 
-	enforcer->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	enforcer->signal_fd = signals_open();
 	enforcer->tick_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (enforcer->epoll_fd < 0 || enforcer->signal_fd < 0 || enforcer->tick_fd < 0)
+	if (enforcer->signal_fd < 0 || enforcer->tick_fd < 0)
 		return -errno;
 	if (timerfd_settime(enforcer->tick_fd, 0, &tick, NULL))
 		return -errno;
 	enforcer->events = ring_buffer__new(kernel_events_fd(enforcer->kernel), event_handle,
 					    &enforcer->sink, NULL);
-	if (!enforcer->events)
+	enforcer->stops = ring_buffer__new(kernel_stops_fd(enforcer->kernel), event_handle,
+					   &enforcer->sink, NULL);
+	if (!enforcer->events || !enforcer->stops)
 		return -errno;
 	r = fd_watch(enforcer, enforcer->signal_fd);
 	if (!r)
@@ -150,6 +158,8 @@ static int loop_prepare(struct enforcer *enforcer)
 		r = fd_watch(enforcer, enforcer->delays->timer_fd);
 	if (!r)
 		r = fd_watch(enforcer, ring_buffer__epoll_fd(enforcer->events));
+	if (!r)
+		r = fd_watch(enforcer, ring_buffer__epoll_fd(enforcer->stops));
 	return r;
 }
 
@@ -177,7 +187,7 @@ static int parts_new(struct enforcer *enforcer, enum abort_rung best)
 	r = rung_choose(conf, best, &rung);
 	if (r)
 		return r;
-	r = kernel_new(conf, rung, &enforcer->kernel);
+	r = kernel_new(conf, rung, interrupts_visible(), &enforcer->kernel);
 	if (r) {
 		log_error("the kernel refuses the BPF programs: %s (--debug tells more)",
 			  strerror(-r));
@@ -189,15 +199,18 @@ static int parts_new(struct enforcer *enforcer, enum abort_rung best)
 		return r;
 	}
 	r = profiles_new(enforcer->kernel, &enforcer->profiles);
+	enforcer->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (!r && enforcer->epoll_fd < 0)
+		r = -errno;
 	if (!r)
-		r = delays_new(enforcer->kernel, event_released, &enforcer->sink,
-			       &enforcer->delays);
+		r = delays_new(enforcer->kernel, enforcer->epoll_fd, event_released,
+			       &enforcer->sink, &enforcer->delays);
 	enforcer->sink.profiles = enforcer->profiles;
 	enforcer->sink.delays = enforcer->delays;
 	if (!r)
 		r = loop_prepare(enforcer);
-	if (!r)
-		r = profiles_stock(enforcer->profiles);
+	for (bool more = true; !r && more;)
+		r = profiles_stock(enforcer->profiles, &more);
 	if (r)
 		log_error("cannot prepare: %s", strerror(-r));
 	return r;
@@ -212,7 +225,8 @@ int enforcer_new(const struct conf *conf, enum abort_rung best, struct enforcer 
 	if (!enforcer)
 		return -ENOMEM;
 	enforcer->conf = conf;
-	enforcer->lock_fd = enforcer->epoll_fd = enforcer->signal_fd = enforcer->tick_fd = -1;
+	enforcer->lock_fd = enforcer->bpf_dir_fd = -1;
+	enforcer->epoll_fd = enforcer->signal_fd = enforcer->tick_fd = -1;
 	enforcer->sink.journal.fd = -1;
 	limits_raise();
 	r = only_one(enforcer);
@@ -221,7 +235,6 @@ int enforcer_new(const struct conf *conf, enum abort_rung best, struct enforcer 
 	if (!r) {
 		if (released)
 			log_warn("released %u processes that a dead ebphd had delayed", released);
-		delayed_unpin(conf->enforcer.bpf_dir);
 		r = parts_new(enforcer, best);
 	}
 	if (r) {
@@ -239,6 +252,7 @@ void enforcer_free(struct enforcer *enforcer)
 	if (enforcer->kernel)
 		kernel_settings(enforcer->kernel)->stand_down = 1;
 	ring_buffer__free(enforcer->events);
+	ring_buffer__free(enforcer->stops);
 	close_fd(&enforcer->tick_fd);
 	close_fd(&enforcer->signal_fd);
 	close_fd(&enforcer->epoll_fd);
@@ -246,12 +260,14 @@ void enforcer_free(struct enforcer *enforcer)
 		/* The guardian would do it just so after our death; this is the shorter way. */
 		kernel_detach(enforcer->kernel);
 		delayed_release_all(kernel_delayed_fd(enforcer->kernel));
-		delayed_unpin(enforcer->conf->enforcer.bpf_dir);
+		delayed_unpin(kernel_delayed_fd(enforcer->kernel),
+			      enforcer->conf->enforcer.bpf_dir);
 	}
 	delays_free(enforcer->delays);
 	profiles_free(enforcer->profiles);
 	journal_close(&enforcer->sink.journal);
 	kernel_free(enforcer->kernel);
+	close_fd(&enforcer->bpf_dir_fd);
 	close_fd(&enforcer->lock_fd);
 	free(enforcer);
 }
@@ -260,13 +276,15 @@ void enforcer_free(struct enforcer *enforcer)
 
 static int guardian_renew(struct enforcer *enforcer)
 {
-	pid_t pid = guardian_start(enforcer->kernel, enforcer->conf->enforcer.bpf_dir);
+	pid_t pid = guardian_start(enforcer->kernel, enforcer->conf->enforcer.bpf_dir,
+				   enforcer->background);
 
 	if (pid < 0) {
 		log_error("cannot start the guardian: %s", strerror(-pid));
 		return pid;
 	}
 	enforcer->guardian = pid;
+	event_self(&enforcer->sink, "guardian", json_pack("{s:i}", "pid", (int)pid));
 	return 0;
 }
 
@@ -274,8 +292,11 @@ static int guardian_renew(struct enforcer *enforcer)
 static int enforcing_prepare(struct enforcer *enforcer)
 {
 	const char *dir = enforcer->conf->enforcer.bpf_dir;
-	int r = delayed_pin(kernel_delayed_fd(enforcer->kernel), dir);
+	int r;
 
+	enforcer->bpf_dir_fd = delayed_lock(dir);
+	r = enforcer->bpf_dir_fd < 0 ? enforcer->bpf_dir_fd :
+				       delayed_pin(kernel_delayed_fd(enforcer->kernel), dir);
 	if (r) {
 		log_error("cannot pin the record of delays in %s: %s (is a bpf file system "
 			  "mounted there?)", dir, strerror(-r));
@@ -285,10 +306,11 @@ static int enforcing_prepare(struct enforcer *enforcer)
 	return guardian_renew(enforcer);
 }
 
-int enforcer_start(struct enforcer *enforcer)
+int enforcer_start(struct enforcer *enforcer, bool background)
 {
 	int r = 0;
 
+	enforcer->background = background;
 	if (enforcer->conf->enforcer.mode == CONF_MODE_ENFORCE)
 		r = enforcing_prepare(enforcer);
 	if (r)
@@ -298,6 +320,7 @@ int enforcer_start(struct enforcer *enforcer)
 			  "a CPU with cmpxchg16b)");
 		return -ENOMEM;
 	}
+	kernel_settings(enforcer->kernel)->heartbeat_ns = now_ns(CLOCK_MONOTONIC);
 	r = kernel_attach(enforcer->kernel);
 	if (r) {
 		log_error("cannot attach the BPF programs: %s (--debug tells more)", strerror(-r));
@@ -314,6 +337,7 @@ int enforcer_start(struct enforcer *enforcer)
 static void on_signal(struct enforcer *enforcer)
 {
 	struct signalfd_siginfo info;
+	pid_t pid;
 
 	while (read(enforcer->signal_fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo != SIGCHLD) {
@@ -321,13 +345,12 @@ static void on_signal(struct enforcer *enforcer)
 			enforcer->stopping = true;
 			continue;
 		}
-		while (waitpid(-1, NULL, WNOHANG) > 0)
-			;
-		if (enforcer->guardian && kill(enforcer->guardian, 0) && errno == ESRCH) {
+		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
+			if (pid != enforcer->guardian)
+				continue;
 			log_warn("the guardian died: starting another");
+			enforcer->guardian = 0;
 			guardian_renew(enforcer);
-			event_self(&enforcer->sink, "guardian",
-				   json_pack("{s:i}", "pid", (int)enforcer->guardian));
 		}
 	}
 }
@@ -349,18 +372,25 @@ static void profiles_advance(struct enforcer *enforcer)
 	}
 }
 
+static void stock(struct enforcer *enforcer)
+{
+	int r = profiles_stock(enforcer->profiles, &enforcer->more_slots);
+
+	if (r)
+		log_warn("cannot prepare room for new programs: %s", strerror(-r));
+}
+
 static void on_tick(struct enforcer *enforcer)
 {
 	uint64_t expirations;
-	int r;
 
 	if (read(enforcer->tick_fd, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
 		log_warn("cannot read the tick timer: %s", strerror(errno));
-	kernel_settings(enforcer->kernel)->heartbeat_ns = now_ns(CLOCK_MONOTONIC);
+	/* Without a guardian nobody would release whom we stop, should we die. */
+	if (enforcer->pinned && !enforcer->guardian)
+		kernel_settings(enforcer->kernel)->stand_down = guardian_renew(enforcer) != 0;
 	profiles_advance(enforcer);
-	r = profiles_stock(enforcer->profiles);
-	if (r)
-		log_warn("cannot prepare room for new programs: %s", strerror(-r));
+	stock(enforcer);
 	if (++enforcer->ticks % REPORT_TICKS == 0)
 		report_print(&enforcer->report, enforcer->kernel, enforcer->profiles,
 			     &enforcer->sink);
@@ -371,35 +401,46 @@ static void loop_end(struct enforcer *enforcer)
 {
 	kernel_settings(enforcer->kernel)->stand_down = 1;
 	kernel_detach(enforcer->kernel);
-	ring_buffer__consume(enforcer->events);
+	/* event_handle() takes a portion at a time; nothing comes after it any more. */
+	while (ring_buffer__consume(enforcer->events) < 0)
+		;
+	while (ring_buffer__consume(enforcer->stops) < 0)
+		;
 	report_print(&enforcer->report, enforcer->kernel, enforcer->profiles, &enforcer->sink);
 	event_self(&enforcer->sink, "end", json_object());
+}
+
+static void on_ready(struct enforcer *enforcer, int fd)
+{
+	if (fd == enforcer->tick_fd)
+		on_tick(enforcer);
+	else if (fd == enforcer->signal_fd)
+		on_signal(enforcer);
+	else if (fd == ring_buffer__epoll_fd(enforcer->events))
+		ring_buffer__consume(enforcer->events); /* a portion; the rest is still ready */
+	else if (fd == ring_buffer__epoll_fd(enforcer->stops))
+		ring_buffer__consume(enforcer->stops);
+	else if (fd != enforcer->delays->timer_fd)
+		delay_process_ended(enforcer->delays, fd);
 }
 
 int enforcer_loop(struct enforcer *enforcer)
 {
 	while (!enforcer->stopping) {
-		struct epoll_event ready[8];
-		int n = epoll_wait(enforcer->epoll_fd, ready, ARRAY_SIZE(ready), -1);
+		struct epoll_event ready[16];
+		int n = epoll_wait(enforcer->epoll_fd, ready, ARRAY_SIZE(ready),
+				   enforcer->more_slots ? 0 : -1);
 
 		if (n < 0 && errno != EINTR) {
 			log_error("epoll: %s", strerror(errno));
 			return -errno;
 		}
-		for (int i = 0; i < n; i++) {
-			int fd = ready[i].data.fd;
-
-			if (fd == enforcer->delays->timer_fd) {
-				delays_run(enforcer->delays);
-			} else if (fd == enforcer->tick_fd) {
-				on_tick(enforcer);
-			} else if (fd == enforcer->signal_fd) {
-				on_signal(enforcer);
-			} else {
-				ring_buffer__consume(enforcer->events);
-				profiles_stock(enforcer->profiles);
-			}
-		}
+		/* Whatever else there is to do, nobody waits longer than he should. */
+		kernel_settings(enforcer->kernel)->heartbeat_ns = now_ns(CLOCK_MONOTONIC);
+		delays_run(enforcer->delays);
+		for (int i = 0; i < n; i++)
+			on_ready(enforcer, ready[i].data.fd);
+		stock(enforcer);
 	}
 	loop_end(enforcer);
 	return 0;

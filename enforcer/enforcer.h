@@ -18,8 +18,13 @@ struct enforcer;
  */
 int enforcer_new(const struct conf *conf, enum abort_rung best, struct enforcer **ret);
 
-/* From now on calls are followed. Return: 0; -errno with a line logged. */
-int enforcer_start(struct enforcer *enforcer);
+/**
+ * enforcer_start() - from now on calls are followed.
+ * @background: once it works, what it says goes to syslog
+ *
+ * Return: 0; -errno with a line logged.
+ */
+int enforcer_start(struct enforcer *enforcer, bool background);
 
 /* Works until a signal ends it. Return: 0; -errno with a line logged. */
 int enforcer_loop(struct enforcer *enforcer);

@@ -24,6 +24,23 @@ void event_self(struct event_sink *sink, const char *name, json_t *members)
 	journal_write(&sink->journal, object);
 }
 
+/* A path may hold bytes that are no UTF-8, which JSON cannot: these are shown as "?". */
+static json_t *text_new(const char *text)
+{
+	json_t *string = json_string(text);
+	char *plain;
+
+	if (string)
+		return string;
+	plain = strdup(text);
+	for (char *c = plain; c && *c; c++)
+		if (*c & 0x80)
+			*c = '?';
+	string = json_string(plain ? plain : "?");
+	free(plain);
+	return string;
+}
+
 /* An event about the profile in @slot. */
 static json_t *profile_object(struct event_sink *sink, const char *name, uint32_t slot)
 {
@@ -31,11 +48,10 @@ static json_t *profile_object(struct event_sink *sink, const char *name, uint32_
 	json_t *object = object_new(name);
 
 	json_object_set_new(object, "profile", json_integer(slot));
-	/* A path may hold bytes that are no UTF-8: such a one is left out, not the event. */
 	if (note->path)
-		json_object_set_new(object, "path", json_string(note->path));
+		json_object_set_new(object, "path", text_new(note->path));
 	else if (note->hint)
-		json_object_set_new(object, "hint", json_string(note->hint));
+		json_object_set_new(object, "hint", text_new(note->hint));
 	return object;
 }
 
@@ -124,6 +140,9 @@ static void on_grow(struct event_sink *sink, const struct ebph_event_grow *grow)
 	if (grow->blocks != sink->profiles->notes[event->slot].blocks)
 		return; /* it has been done */
 	r = profile_grow(sink->profiles, event->slot);
+	if (r && r != -ENOSPC) /* asked again by the next pair; at the largest size never again */
+		__atomic_store_n(&sink->profiles->kernel->heads[event->slot].grow_blocks, 0,
+				 __ATOMIC_RELAXED);
 	if (r)
 		log_warn("the pairs of %s find no room: their set of %u words cannot grow: %s",
 			 profile_name(sink->profiles, event->slot), words, strerror(-r));
@@ -223,6 +242,9 @@ void event_released(void *context, uint32_t pid)
 	event_self(context, "release", json_pack("{s:i}", "pid", (int)pid));
 }
 
+/* Records that are taken before the daemon looks after its other work again. */
+#define PORTION 64
+
 /* ---- dispatch -------------------------------------------------------------------------- */
 
 int event_handle(void *context, void *record, size_t size)
@@ -237,11 +259,12 @@ int event_handle(void *context, void *record, size_t size)
 	};
 	const struct ebph_event *event = record;
 	struct event_sink *sink = context;
+	bool enough = ++sink->portion % PORTION == 0;
 
 	if (size < sizeof(*event) || event->type >= ARRAY_SIZE(sizes) ||
 	    size != sizes[event->type] || event->slot > sink->profiles->kernel->n_slots) {
 		sink->malformed++;
-		return 0;
+		return enough ? -EAGAIN : 0;
 	}
 	switch ((enum ebph_event_type)event->type) {
 	case EBPH_EVENT_PROFILE:
@@ -263,5 +286,5 @@ int event_handle(void *context, void *record, size_t size)
 		on_grow(sink, record);
 		break;
 	}
-	return 0;
+	return enough ? -EAGAIN : 0;
 }

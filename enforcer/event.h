@@ -14,14 +14,16 @@ struct event_sink {
 	struct profiles *profiles;
 	struct delays *delays;
 	struct journal journal;
-	uint64_t malformed; /* records of an unknown type or size */
+	uint64_t malformed;   /* records of an unknown type or size */
+	unsigned int portion; /* records taken since event_handle() said that it was enough */
 };
 
 /**
  * event_handle() - takes one record of the ring buffer.
  * @context: struct event_sink
  *
- * Return: 0, as ring_buffer__new() wants it.
+ * Return: 0; now and then -EAGAIN, which makes ring_buffer__consume() return although there is
+ * more: whoever floods the ring must not keep the daemon from releasing others.
  */
 int event_handle(void *context, void *record, size_t size);
 

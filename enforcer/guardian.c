@@ -12,6 +12,8 @@
 #include "enforcer/process.h"
 #include "enforcer/util.h"
 
+#define WATCH_MS 500
+
 /*
  * Closes every descriptor but two and the standard ones: a link that we kept open would keep the
  * programs attached beyond the daemon's life.
@@ -35,22 +37,42 @@ static void oom_protect(void)
 		log_warn("the guardian may be killed when memory runs out");
 }
 
+/* For a daemon that hangs: nobody is stopped then, and whose time is over goes on. */
+static void guardian_watch(struct kernel *kernel, int delayed_fd)
+{
+	struct ebph_settings *settings = kernel_settings(kernel);
+	uint64_t heartbeat = __atomic_load_n(&settings->heartbeat_ns, __ATOMIC_RELAXED);
+
+	if ((int64_t)(now_ns(CLOCK_MONOTONIC) - heartbeat) > (int64_t)EBPH_HEARTBEAT_LIMIT_NS)
+		delayed_release_overdue(delayed_fd);
+}
+
 static void guardian_run(struct kernel *kernel, const char *bpf_dir, int daemon_pidfd)
 {
 	struct pollfd daemon = {.fd = daemon_pidfd, .events = POLLIN};
 	int delayed_fd = kernel_delayed_fd(kernel);
 	unsigned int released;
 
-	while (poll(&daemon, 1, -1) < 0 && errno == EINTR)
-		;
+	while (poll(&daemon, 1, WATCH_MS) != 1)
+		guardian_watch(kernel, delayed_fd);
 	kernel_settings(kernel)->stand_down = 1;
 	running_programs_wait();
 	released = delayed_release_all(delayed_fd);
-	if (!delayed_unpin(bpf_dir))
+	/* A daemon that ended well has done all this itself. */
+	if (!delayed_unpin(delayed_fd, bpf_dir))
 		log_warn("ebphd died; released %u delayed processes", released);
 }
 
-pid_t guardian_start(struct kernel *kernel, const char *bpf_dir)
+/* The terminal, or whoever waits for the end of ebphd's output, is not ours to hold. */
+static void standard_streams_leave(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = STDIN_FILENO; null >= 0 && fd <= STDERR_FILENO; fd++)
+		dup2(null, fd);
+}
+
+pid_t guardian_start(struct kernel *kernel, const char *bpf_dir, bool background)
 {
 	AUTO_CLOSE int daemon_pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	sigset_t none;
@@ -74,6 +96,10 @@ pid_t guardian_start(struct kernel *kernel, const char *bpf_dir)
 	if (kernel_introduce(kernel, true))
 		log_warn("the guardian could not introduce itself and is watched like others");
 	descriptors_close_but(kernel_delayed_fd(kernel), daemon_pidfd);
+	if (background) {
+		standard_streams_leave();
+		log_open();
+	}
 	guardian_run(kernel, bpf_dir, daemon_pidfd);
 	_exit(0);
 }

@@ -11,9 +11,10 @@
  * guardian_start() - forks the guardian; it waits until the calling process is dead.
  * @kernel: it holds the map of delays and the settings, and gives up the rest
  * @bpf_dir: where the map is pinned
+ * @background: let go of the standard streams, and write to syslog
  *
  * Return: its pid, or -errno.
  */
-pid_t guardian_start(struct kernel *kernel, const char *bpf_dir);
+pid_t guardian_start(struct kernel *kernel, const char *bpf_dir, bool background);
 
 #endif

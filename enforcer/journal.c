@@ -25,6 +25,7 @@ int journal_open(struct journal *journal, const char *path)
 {
 	journal->fd = -1;
 	journal->failed = 0;
+	journal->torn = false;
 	if (!path[0])
 		return 0;
 	folders_make(path);
@@ -51,12 +52,15 @@ void journal_write(struct journal *journal, json_t *object)
 	if (journal->fd < 0)
 		return;
 	if (text)
-		n = asprintf(&line, "%s\n", text);
+		n = asprintf(&line, "%s%s\n", journal->torn ? "\n" : "", text);
 	/* One write a line: lines of several writers never mix, and a full disk is seen at once. */
 	if (n >= 0)
 		written = write(journal->fd, line, (size_t)n);
-	if (written == n && n >= 0)
+	if (written == n && n >= 0) {
+		journal->torn = false;
 		return;
+	}
+	journal->torn |= written > 0; /* half a line: the next one must not go on in it */
 	if (!journal->failed++)
 		log_warn("cannot write to the event file: %s (said once)",
 			 written < 0 ? strerror(errno) : "short write");

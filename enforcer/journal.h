@@ -3,12 +3,14 @@
 #ifndef EBPH_JOURNAL_H
 #define EBPH_JOURNAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <jansson.h>
 
 struct journal {
 	int fd;		 /* -1: no file is wanted */
 	uint64_t failed; /* lines that could not be written */
+	bool torn;	 /* the last one was written in part */
 };
 
 /**

@@ -50,8 +50,8 @@ int kernel_check(const char **ret_reason)
 		*ret_reason = "this kernel is too old: ebph needs Linux 6.1 or later";
 		return -ENOSYS;
 	}
-	if (!has_capability(CAP_SYS_ADMIN) && !(has_capability(CAP_BPF) &&
-						has_capability(CAP_PERFMON))) {
+	/* Not CAP_BPF alone: to reach a pair set by its id takes CAP_SYS_ADMIN. */
+	if (!has_capability(CAP_SYS_ADMIN)) {
 		*ret_reason = "no permission to load BPF programs: run ebphd as root";
 		return -EPERM;
 	}
@@ -80,6 +80,7 @@ static const struct {
 	{ABORT_FMOD_RET, "ebph_fmod_bprm", false}, {ABORT_LSM, "ebph_lsm_bprm", false},
 };
 
+
 static void settings_init(struct ebph_settings *settings, const struct conf *conf)
 {
 	settings->heartbeat_ns = now_ns(CLOCK_MONOTONIC);
@@ -97,10 +98,14 @@ static void settings_init(struct ebph_settings *settings, const struct conf *con
 
 static int maps_resize(struct ebph_bpf *skeleton, uint32_t n_slots)
 {
+	uint32_t n_cpus = (uint32_t)libbpf_num_possible_cpus();
 	int r;
 
-	/* Twice the slots: an LRU map begins to evict before it is full to the last entry. */
-	r = bpf_map__set_max_entries(skeleton->maps.profiles, 2 * n_slots + 1024);
+	/*
+	 * An LRU map begins to evict before it is full: each CPU keeps up to 128 empty entries
+	 * for itself (LOCAL_FREE_TARGET, kernel/bpf/bpf_lru_list.c).
+	 */
+	r = bpf_map__set_max_entries(skeleton->maps.profiles, 2 * n_slots + 128 * n_cpus);
 	if (!r)
 		r = bpf_map__set_max_entries(skeleton->maps.heads, n_slots + 1);
 	if (!r)
@@ -110,11 +115,14 @@ static int maps_resize(struct ebph_bpf *skeleton, uint32_t n_slots)
 	return r;
 }
 
-static int programs_select(struct ebph_bpf *skeleton, enum abort_rung rung)
+static int programs_select(struct ebph_bpf *skeleton, enum abort_rung rung, bool interrupts)
 {
+	int r = bpf_program__set_autoload(skeleton->progs.ebph_interrupt, interrupts);
+
+	if (r)
+		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(rung_programs); i++) {
 		struct bpf_program *program;
-		int r;
 
 		if (rung_programs[i].rung != rung)
 			continue;
@@ -142,7 +150,8 @@ static int heads_map(struct kernel *kernel)
 	return 0;
 }
 
-int kernel_new(const struct conf *conf, enum abort_rung rung, struct kernel **ret)
+int kernel_new(const struct conf *conf, enum abort_rung rung, bool interrupts,
+	       struct kernel **ret)
 {
 	struct kernel *kernel;
 	int r;
@@ -157,7 +166,7 @@ int kernel_new(const struct conf *conf, enum abort_rung rung, struct kernel **re
 	if (!r)
 		r = maps_resize(kernel->skeleton, kernel->n_slots);
 	if (!r)
-		r = programs_select(kernel->skeleton, rung);
+		r = programs_select(kernel->skeleton, rung, interrupts);
 	if (!r)
 		r = ebph_bpf__load(kernel->skeleton);
 	if (!r)
@@ -366,6 +375,11 @@ int kernel_free_slots_fd(const struct kernel *kernel)
 int kernel_delayed_fd(const struct kernel *kernel)
 {
 	return bpf_map__fd(kernel->skeleton->maps.delayed);
+}
+
+int kernel_stops_fd(const struct kernel *kernel)
+{
+	return bpf_map__fd(kernel->skeleton->maps.stops);
 }
 
 int kernel_events_fd(const struct kernel *kernel)

@@ -33,11 +33,13 @@ int kernel_check(const char **ret_reason);
  * kernel_new() - loads the programs and makes the maps; nothing is attached yet.
  * @conf: sizes and settings
  * @rung: how to abort an execve; ABORT_NONE loads no program for it
+ * @interrupts: interrupts_visible()
  * @ret:  result, to be freed with kernel_free()
  *
  * Return: 0, or -errno with a line logged by libbpf.
  */
-int kernel_new(const struct conf *conf, enum abort_rung rung, struct kernel **ret);
+int kernel_new(const struct conf *conf, enum abort_rung rung, bool interrupts,
+	       struct kernel **ret);
 
 /* Detaches and unloads everything. NULL is fine. */
 void kernel_free(struct kernel *kernel);
@@ -94,6 +96,7 @@ uint64_t kernel_memory(struct kernel *kernel);
 int kernel_pairs_fd(const struct kernel *kernel);
 int kernel_free_slots_fd(const struct kernel *kernel);
 int kernel_delayed_fd(const struct kernel *kernel);
+int kernel_stops_fd(const struct kernel *kernel);
 int kernel_events_fd(const struct kernel *kernel);
 
 #endif

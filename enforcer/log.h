@@ -4,10 +4,19 @@
 #define EBPH_LOG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <syslog.h>
 
-/* From now on lines go to syslog (@to_syslog), or to stderr, where they do at the start. */
-void log_open(bool to_syslog);
+/*
+ * Writing never blocks: the reader may be a process that we have stopped. What cannot be written
+ * is counted.
+ */
+
+/* From now on lines go to syslog; at the start they go to stderr. */
+void log_open(void);
+
+/* Lines that could not be written. */
+uint64_t log_lost(void);
 
 /* Shows debug lines too, those of libbpf among them. */
 void log_set_debug(bool debug);

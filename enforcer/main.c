@@ -124,14 +124,9 @@ static int config_load(const struct arguments *arguments, struct conf **ret)
 /* libbpf says much that only a developer understands. */
 static int libbpf_print(enum libbpf_print_level level, const char *format, va_list args)
 {
-	char line[1024];
-
 	if (!log_debug_enabled() || level == LIBBPF_DEBUG)
 		return 0;
-	vsnprintf(line, sizeof(line), format, args);
-	line[strcspn(line, "\n")] = '\0';
-	log_debug("%s", line);
-	return 0;
+	return vfprintf(stderr, format, args); /* many lines: the verifier's log among them */
 }
 
 /*
@@ -174,7 +169,7 @@ static void started(int status_fd)
 
 	if (status_fd < 0)
 		return;
-	log_open(true);
+	log_open();
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null >= 0)
 		dup2(null, STDERR_FILENO);
@@ -203,7 +198,7 @@ static int run(const struct conf *conf, const struct arguments *arguments)
 	}
 	r = enforcer_new(conf, arguments->best_rung, &enforcer);
 	if (!r)
-		r = enforcer_start(enforcer);
+		r = enforcer_start(enforcer, !arguments->foreground);
 	if (!r) {
 		started(status_fd);
 		r = enforcer_loop(enforcer);
@@ -223,7 +218,8 @@ int main(int argc, char **argv)
 	r = arguments_parse(argc, argv, &arguments);
 	if (r)
 		return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
-	if (config_load(&arguments, &conf))
+	/* Releasing must not fail for want of a configuration. */
+	if (config_load(&arguments, &conf) && (!arguments.release || conf_new_default(&conf)))
 		return EXIT_FAILURE;
 	if (arguments.dump_config)
 		conf_dump(conf, stdout);

@@ -3,61 +3,93 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 
 #include "enforcer/profile.h"
 #include "enforcer/util.h"
 
-/*
- * Is @path the file @exe? btrfs and overlayfs show stat() another device than their superblock's,
- * so for what /proc names itself the device is not asked for.
- */
-static bool stat_is_exe(const char *path, const struct ebph_exe *exe, bool compare_dev,
-			bool *ret_system)
+/* Is the file that @st describes the executable? The device apart. */
+static bool stat_is_exe(const struct stat *st, const struct ebph_exe *exe)
 {
-	struct stat st;
-	dev_t dev = makedev(exe->dev >> 20, exe->dev & 0xfffff); /* MINORBITS, linux/kdev_t.h */
-
-	if (stat(path, &st))
-		return false;
-	*ret_system = st.st_uid == 0 && !(st.st_mode & (S_IWGRP | S_IWOTH));
-	return st.st_ino == exe->ino && S_ISREG(st.st_mode) &&
-	       st.st_mtim.tv_sec * (int64_t)NSEC_PER_SEC + st.st_mtim.tv_nsec == exe->mtime_ns &&
-	       (!compare_dev || st.st_dev == dev);
+	return st->st_ino == exe->ino && S_ISREG(st->st_mode) &&
+	       st->st_mtim.tv_sec * (int64_t)NSEC_PER_SEC + st->st_mtim.tv_nsec == exe->mtime_ns;
 }
 
-/* The path of a process's executable, if it is still @exe. */
-static char *path_of_process(uint32_t pid, const struct ebph_exe *exe, bool *ret_system)
+/*
+ * Is the open file on the executable's device? btrfs and overlayfs show stat() another device
+ * than their superblock's; no unprivileged user can mount them with numbers of his own choice, as
+ * he can FUSE.
+ */
+static bool device_is_exe(int fd, const struct stat *st, const struct ebph_exe *exe)
 {
-	char link[64], path[PATH_MAX];
+	struct statfs fs;
+
+	if (st->st_dev == makedev(exe->dev >> 20, exe->dev & 0xfffff)) /* linux/kdev_t.h */
+		return true;
+	return !fstatfs(fd, &fs) &&
+	       (fs.f_type == BTRFS_SUPER_MAGIC || fs.f_type == OVERLAYFS_SUPER_MAGIC);
+}
+
+/*
+ * The name under which @path is known here, if it is the executable @exe *here*: a process may
+ * live in a mount namespace of its own making, where any name stands for any file. All that is
+ * asked is asked of one open file, so nobody can exchange it in between.
+ */
+static char *path_check(const char *path, const struct ebph_exe *exe, bool *ret_system)
+{
+	AUTO_CLOSE int fd = open(path, O_PATH | O_CLOEXEC);
+	char link[64], name[PATH_MAX];
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0 || fstat(fd, &st) || !stat_is_exe(&st, exe) || !device_is_exe(fd, &st, exe))
+		return NULL;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, name, sizeof(name) - 1);
+	if (n <= 0)
+		return NULL;
+	name[n] = '\0';
+	*ret_system = st.st_uid == 0 && !(st.st_mode & (S_IWGRP | S_IWOTH));
+	return strdup(name);
+}
+
+/* What the process calls its executable; true in its own mount namespace only. */
+static bool process_path(uint32_t pid, char ret[static PATH_MAX])
+{
+	char link[64];
 	ssize_t n;
 
 	snprintf(link, sizeof(link), "/proc/%u/exe", pid);
-	n = readlink(link, path, sizeof(path) - 1);
+	n = readlink(link, ret, PATH_MAX - 1);
 	if (n <= 0)
-		return NULL;
-	path[n] = '\0';
-	/* Asked after the name was read: the process may have gone on to another program. */
-	return stat_is_exe(link, exe, false, ret_system) ? strdup(path) : NULL;
+		return false;
+	ret[n] = '\0';
+	return true;
 }
 
 bool profile_learn_path(struct profiles *profiles, uint32_t slot, const struct ebph_exe *exe,
 			uint32_t pid, const char *hint)
 {
 	struct profile_note *note = &profiles->notes[slot];
+	char claimed[PATH_MAX];
 
 	if (note->path)
 		return false;
-	note->path = path_of_process(pid, exe, &note->system);
-	if (!note->path && hint[0] == '/' && stat_is_exe(hint, exe, true, &note->system))
-		note->path = realpath(hint, NULL);
+	if (!process_path(pid, claimed))
+		snprintf(claimed, sizeof(claimed), "%s", hint);
+	if (claimed[0] == '/')
+		note->path = path_check(claimed, exe, &note->system);
+	if (!note->path && hint[0] == '/')
+		note->path = path_check(hint, exe, &note->system);
 	if (note->path) {
 		__atomic_or_fetch(&profiles->kernel->heads[slot].flags, EBPH_PROFILE_NAMED,
 				  __ATOMIC_RELAXED);
 		return true;
 	}
-	if (!note->hint && hint[0] && asprintf(&note->hint, "%s (unverified)", hint) < 0)
+	if (!note->hint && claimed[0] && asprintf(&note->hint, "%s (unverified)", claimed) < 0)
 		note->hint = NULL;
 	return false;
 }
@@ -77,14 +109,16 @@ const char *profile_name(struct profiles *profiles, uint32_t slot)
  * own, and that it is in one of these folders, does not. A name alone would be an invitation.
  */
 static const char *const protected_names[] = {
-	"agetty", "dbus-broker",      "dbus-daemon",	"ebphctl",	 "ebphd",
-	"getty",  "init",	      "login",		"sshd",		 "sulogin",
-	"systemd", "systemd-journald", "systemd-logind", "systemd-udevd", "udevadm",
+	"agetty",	   "dbus-broker",    "dbus-daemon",  "ebphctl",
+	"ebphd",	   "getty",	     "init",	     "login",
+	"sshd",		   "sshd-auth",	     "sshd-session", "sulogin",
+	"systemd",	   "systemd-executor", "systemd-journald", "systemd-logind",
+	"systemd-udevd",   "udevadm",
 };
 
 static const char *const protected_folders[] = {
 	"/sbin", "/usr/sbin", "/usr/local/sbin", "/bin", "/usr/bin", "/lib/systemd",
-	"/usr/lib/systemd", "/usr/libexec",
+	"/usr/lib/systemd", "/usr/libexec", "/usr/lib/openssh", "/usr/libexec/openssh",
 };
 
 static bool is_one_of(const char *text, size_t bytes, const char *const *list, size_t n)

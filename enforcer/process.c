@@ -36,7 +36,7 @@ int process_open(uint32_t pid, uint64_t start_ns)
 {
 	uint64_t ns_per_tick = NSEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK);
 	AUTO_CLOSE int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	uint64_t ticks;
+	uint64_t ticks = 0;
 	int r;
 
 	if (pidfd < 0)

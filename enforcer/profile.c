@@ -78,14 +78,19 @@ static int set_create(uint32_t blocks)
 }
 
 /*
- * Puts pair sets behind the next slots and makes these ready for use. In one batch: each single
- * change of a map of maps waits until all running programs have ended, and a burst of new
- * programs does not wait for that.
+ * How many slots are prepared before the daemon looks after its other work again: until 6.8 the
+ * kernel waits for all running programs after each change of a map of maps, in a batch too.
+ */
+#define SLOTS_AT_ONCE 8
+
+/*
+ * Puts pair sets behind the next slots and makes these ready for use. In one batch, for which
+ * newer kernels wait once.
  */
 static int slots_publish(struct profiles *profiles, const int *sets, uint32_t n)
 {
 	LIBBPF_OPTS(bpf_map_batch_opts, opts);
-	uint32_t slots[PROFILE_SLOT_STOCK], count = n;
+	uint32_t slots[SLOTS_AT_ONCE], count = n;
 
 	for (uint32_t i = 0; i < n; i++)
 		slots[i] = profiles->next_slot + i;
@@ -102,10 +107,10 @@ static int slots_publish(struct profiles *profiles, const int *sets, uint32_t n)
 	return 0;
 }
 
-/* Makes @n more slots ready, at most PROFILE_SLOT_STOCK. */
+/* Makes @n more slots ready, at most SLOTS_AT_ONCE. */
 static int slots_prepare(struct profiles *profiles, uint32_t n)
 {
-	int sets[PROFILE_SLOT_STOCK], r = 0;
+	int sets[SLOTS_AT_ONCE], r = 0;
 	uint32_t made = 0;
 
 	for (; made < n; made++) {
@@ -122,10 +127,11 @@ static int slots_prepare(struct profiles *profiles, uint32_t n)
 	return r;
 }
 
-int profiles_stock(struct profiles *profiles)
+int profiles_stock(struct profiles *profiles, bool *ret_more)
 {
 	uint32_t left = profiles->kernel->n_slots + 1 - profiles->next_slot;
 	uint32_t empty = 0, wanted;
+	int r;
 
 	while (profiles->first_unused < profiles->next_slot &&
 	       slot_state(profiles, profiles->first_unused) != EBPH_STATE_NONE)
@@ -139,11 +145,14 @@ int profiles_stock(struct profiles *profiles)
 			 "max_profiles)", profiles->kernel->n_slots);
 		profiles->full_reported = true;
 	}
-	/* Not one by one, that would cost a wait each; but long before the stock is used up. */
-	if (empty > PROFILE_SLOT_STOCK * 3 / 4)
-		return 0;
 	wanted = PROFILE_SLOT_STOCK - empty;
-	return left ? slots_prepare(profiles, wanted < left ? wanted : left) : 0;
+	if (wanted > left)
+		wanted = left;
+	if (wanted > SLOTS_AT_ONCE)
+		wanted = SLOTS_AT_ONCE;
+	r = wanted ? slots_prepare(profiles, wanted) : 0;
+	*ret_more = !r && wanted == SLOTS_AT_ONCE;
+	return r;
 }
 
 /* ---- growth ---------------------------------------------------------------------------- */
@@ -248,9 +257,12 @@ int profile_grow(struct profiles *profiles, uint32_t slot)
 	struct profile_note *note = &profiles->notes[slot];
 	uint32_t old_blocks = note->blocks, new_blocks = old_blocks * 2;
 	AUTO_FREE struct ebph_block *before = NULL, *after = NULL, *grown = NULL;
-	AUTO_CLOSE int old = set_open(profiles, slot), new = -1;
+	AUTO_CLOSE int old = -1, new = -1;
 	int r;
 
+	if (new_blocks > SET_BLOCKS_MAX)
+		return -ENOSPC;
+	old = set_open(profiles, slot);
 	if (old < 0)
 		return old;
 	before = calloc(old_blocks, sizeof(*before));

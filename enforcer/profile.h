@@ -32,10 +32,12 @@ int profiles_new(struct kernel *kernel, struct profiles **ret);
 void profiles_free(struct profiles *profiles);
 
 /**
- * profiles_stock() - sees to it that PROFILE_SLOT_STOCK empty slots are ready.
+ * profiles_stock() - works towards PROFILE_SLOT_STOCK empty slots, a few at a time.
+ * @ret_more: to be called again soon
+ *
  * Return: 0, or -errno when the kernel refuses a map.
  */
-int profiles_stock(struct profiles *profiles);
+int profiles_stock(struct profiles *profiles, bool *ret_more);
 
 /**
  * profile_learn_path() - takes what is known of an executable's path, if it is true.

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Releasing everyone: by the guardian, by the next start, by `ebphd --release`. */
 #include <bpf/bpf.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "enforcer/delay.h"
@@ -18,7 +21,8 @@ int process_continue(uint32_t pid, uint64_t start_ns)
 	return pidfd < 0 ? pidfd : process_signal(pidfd, SIGCONT);
 }
 
-unsigned int delayed_release_all(int map_fd)
+/* Walks over the records. Return: how many processes were continued. */
+static unsigned int records_release(int map_fd, uint64_t due_before_ns, bool clear)
 {
 	struct ebph_delay delay;
 	__u32 key, *previous = NULL;
@@ -26,13 +30,43 @@ unsigned int delayed_release_all(int map_fd)
 
 	/* Nothing is deleted while we walk: a walk that loses its place begins anew. */
 	for (; !bpf_map_get_next_key(map_fd, previous, &key); previous = &key) {
-		if (bpf_map_lookup_elem(map_fd, &key, &delay) || !delay.due_ns)
+		if (bpf_map_lookup_elem(map_fd, &key, &delay) || !delay.due_ns ||
+		    delay.due_ns > due_before_ns)
 			continue;
 		released += !process_continue(key, delay.start_ns);
+		if (!clear)
+			continue;
 		delay.due_ns = 0;
 		bpf_map_update_elem(map_fd, &key, &delay, BPF_EXIST);
 	}
 	return released;
+}
+
+unsigned int delayed_release_all(int map_fd)
+{
+	return records_release(map_fd, UINT64_MAX, true);
+}
+
+unsigned int delayed_release_overdue(int map_fd)
+{
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+
+	/* Programs may run and change a record: only ebph_release_one could clear it safely. */
+	return records_release(map_fd, now - EBPH_HEARTBEAT_LIMIT_NS / 2, false);
+}
+
+int delayed_lock(const char *dir)
+{
+	AUTO_CLOSE int fd = -1;
+
+	if (mkdir(dir, 0700) && errno != EEXIST)
+		return -errno;
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB))
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	return TAKE_FD(fd);
 }
 
 static int pin_path(const char *dir, char *ret, size_t size)
@@ -46,8 +80,6 @@ int delayed_pin(int map_fd, const char *dir)
 
 	if (pin_path(dir, path, sizeof(path)))
 		return -ENAMETOOLONG;
-	if (mkdir(dir, 0700) && errno != EEXIST)
-		return -errno;
 	return bpf_obj_pin(map_fd, path) ? -errno : 0;
 }
 
@@ -72,12 +104,29 @@ int delayed_open_pinned(const char *dir)
 	return fd;
 }
 
-int delayed_unpin(const char *dir)
+/* The kernel's number of a map; 0 when it has none to tell. */
+static __u32 map_id(int fd)
 {
+	struct bpf_map_info info = {};
+	__u32 size = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.id;
+}
+
+int delayed_unpin(int map_fd, const char *dir)
+{
+	AUTO_CLOSE int pinned = -1;
 	char path[256];
 
 	if (pin_path(dir, path, sizeof(path)))
 		return -ENAMETOOLONG;
+	if (map_fd >= 0) {
+		pinned = bpf_obj_get(path);
+		if (pinned < 0)
+			return -errno;
+		if (map_id(pinned) != map_id(map_fd))
+			return -ENOENT; /* a successor's */
+	}
 	if (unlink(path))
 		return -errno;
 	rmdir(dir); /* ours, unless somebody keeps something in it */

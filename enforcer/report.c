@@ -53,6 +53,9 @@ static void counters_print(struct kernel *kernel, const struct event_sink *sink)
 	if (missed)
 		log_warn("missed_runs = %" PRIu64 ": events not seen: another of our programs was "
 			 "running on that CPU", missed);
+	if (log_lost())
+		log_warn("log_lost = %" PRIu64 ": lines like this one that nobody took",
+			 log_lost());
 	if (sink->malformed)
 		log_warn("malformed = %" PRIu64 ": records from the kernel that make no sense",
 			 sink->malformed);

@@ -71,7 +71,7 @@ static bool trial_passes(const struct trial *trial)
 		goto out;
 	passes = !trial->fires || trial->fires(probe);
 out:
-	log_debug("support: %s: %s", abort_rung_name(trial->rung), passes ? "yes" : "no");
+	log_debug("support: %s: %s", trial->program, passes ? "yes" : "no");
 	bpf_link__destroy(link);
 	probe_bpf__destroy(probe);
 	return passes;
@@ -83,4 +83,11 @@ enum abort_rung abort_rung_find(enum abort_rung best)
 		if (trials[i].rung >= best && trial_passes(&trials[i]))
 			return trials[i].rung;
 	return ABORT_NONE;
+}
+
+bool interrupts_visible(void)
+{
+	const struct trial trial = {.program = "probe_fentry"};
+
+	return trial_passes(&trial);
 }

@@ -29,4 +29,12 @@ int abort_rung_from_name(const char *name, enum abort_rung *ret);
  */
 enum abort_rung abort_rung_find(enum abort_rung best);
 
+/**
+ * interrupts_visible() - can we see each thread that a stop makes repeat a call?
+ *
+ * By fentry, which the kernels have that have fmod_ret. Without it the repeated calls of the
+ * other threads of a stopped process pass for new ones.
+ */
+bool interrupts_visible(void);
+
 #endif

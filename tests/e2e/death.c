@@ -161,6 +161,24 @@ static void both_killed_restart(void)
 	CHECK(strstr(log, "released 1 processes that a dead ebphd had delayed"), "%s", log);
 }
 
+/* A daemon that hangs releases nobody; the guardian does it when the delay is over. */
+static void stopped(void)
+{
+	const struct daemon_conf conf = {.response = "delay_base = 2s\n"};
+	const char *path = strdup(program_path(PROGRAM("lines")));
+	struct daemon daemon;
+	struct child child;
+
+	daemon_start(&daemon, "enforce", &conf);
+	train(&daemon, path, (const char *const[]){path, NULL});
+	child_start(&child, (const char *const[]){path, "x", NULL}, NULL);
+	REQUIRE(child_wait_stopped(&child), "it was not stopped: %s", child.output);
+	kill(daemon.pid, SIGSTOP);
+	runs_on(&child);
+	kill(daemon.pid, SIGCONT);
+	daemon_stop(&daemon);
+}
+
 /* Who is killed while it is delayed is gone, at once. */
 static void delayed_killed(void)
 {
@@ -182,6 +200,7 @@ const struct test death_tests[] = {
 	{.name = "death: a killed guardian is replaced", .run = guardian_killed},
 	{.name = "death: both killed, ebphd --release releases", .run = both_killed_release},
 	{.name = "death: both killed, the next start releases", .run = both_killed_restart},
+	{.name = "death: ebphd hangs, its guardian releases who is due", .run = stopped},
 	{.name = "death: SIGKILL ends a delayed process at once", .run = delayed_killed},
 	{},
 };

@@ -61,7 +61,8 @@ static void folder_prepare(struct daemon *daemon)
 		inotify_add_watch(daemon->watch_fd, path, IN_MODIFY) >= 0, "%s", strerror(errno));
 }
 
-static void ebphd_exec(const struct daemon *daemon, const char *mode, const char *const *more)
+static void ebphd_exec(const struct daemon *daemon, const char *mode, int log_fd,
+		       const char *const *more)
 {
 	char conf[128], log[128];
 	const char *argv[ARGUMENTS_MAX] = {
@@ -73,7 +74,7 @@ static void ebphd_exec(const struct daemon *daemon, const char *mode, const char
 	path_in(daemon, "log", log, sizeof(log));
 	for (; more && *more && n < ARGUMENTS_MAX - 1; more++)
 		argv[n++] = *more;
-	fd = open(log, O_CREAT | O_WRONLY | O_APPEND, 0600);
+	fd = log_fd ? log_fd : open(log, O_CREAT | O_WRONLY | O_APPEND, 0600);
 	dup2(fd, STDOUT_FILENO);
 	dup2(fd, STDERR_FILENO);
 	execv(argv[0], (char *const *)argv);
@@ -88,7 +89,7 @@ void daemon_start_with(struct daemon *daemon, const char *mode, const struct dae
 	daemon->pid = fork();
 	REQUIRE(daemon->pid >= 0, "fork: %s", strerror(errno));
 	if (!daemon->pid)
-		ebphd_exec(daemon, mode, arguments);
+		ebphd_exec(daemon, mode, conf ? conf->log_fd : 0, arguments);
 	event_wait(daemon, "start", NULL);
 }
 

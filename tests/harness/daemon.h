@@ -24,6 +24,7 @@ struct daemon {
  */
 struct daemon_conf {
 	const char *enforcer, *detection, *response;
+	int log_fd; /* where ebphd writes for people; 0: to a file, see daemon_log() */
 };
 
 #define DETECTION_QUICK "min_calls = 10\nmin_runs = 3\nnormal_wait = 0s\n"

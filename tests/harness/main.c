@@ -32,7 +32,7 @@ struct outcome {
 static struct outcome *outcome;
 
 static const struct test *const all_tests[] = {
-	story_tests, answer_tests, death_tests, refusal_tests, learning_tests,
+	story_tests, answer_tests, death_tests, refusal_tests, learning_tests, attack_tests,
 };
 
 bool check(bool condition, const char *text, const char *file, int line, const char *format, ...)

@@ -91,7 +91,7 @@ static int test_setup(void **state)
 		waitpid(test.child[i], NULL, WUNTRACED);
 		test.delay[i].start_ns = start_time_ns(test.child[i]);
 	}
-	return delays_new(NULL, note_release, &test, &test.delays);
+	return delays_new(NULL, -1, note_release, &test, &test.delays);
 }
 
 static int test_teardown(void **state)
