@@ -69,11 +69,11 @@ enum ebph_mode { EBPH_MODE_MONITOR, EBPH_MODE_DRY_RUN, EBPH_MODE_ENFORCE };
 
 /* What may change while the programs run. The daemon writes it through shared memory. */
 struct ebph_settings {
-	__u64 heartbeat_ns;	/* CLOCK_MONOTONIC of the daemon's last sign of life */
-	__u64 min_calls;	/* of a profile, before it may freeze */
-	__u64 normal_wait_ns;	/* frozen for so long: normal */
+	__u64 heartbeat_ns;   /* CLOCK_MONOTONIC of the daemon's last sign of life */
+	__u64 min_calls;      /* of a profile, before it may freeze */
+	__u64 normal_wait_ns; /* frozen for so long: normal */
 	__u64 delay_base_ns;
-	__u64 max_delay_ns;	/* bounds every single delay */
+	__u64 max_delay_ns; /* bounds every single delay */
 	__u32 min_runs;
 	__u32 normal_factor;
 	__u32 normal_factor_den;
@@ -155,7 +155,7 @@ EBPH_ASSERT_SIZE(struct ebph_event_state, 32);
 
 enum ebph_answer {
 	EBPH_ANSWER_NONE,
-	EBPH_ANSWER_STOP,  /* bits: both may be given at once */
+	EBPH_ANSWER_STOP, /* bits: both may be given at once */
 	EBPH_ANSWER_ABORT,
 };
 
@@ -200,6 +200,7 @@ EBPH_ASSERT_SIZE(struct ebph_event_grow, 32);
  * Everything that can go wrong, by name. Anything that is not zero deserves a look; the text is
  * what the user reads.
  */
+/* clang-format off */
 #define EBPH_COUNTERS(X)                                                                           \
 	X(NO_TASK_STATE, "no_task_state", "calls not seen: no memory for the thread's state")      \
 	X(NO_EXE, "no_exe", "programs not followed: the kernel names no executable")               \
@@ -224,6 +225,7 @@ enum ebph_counter {
 #undef EBPH_COUNTER_ENUM
 	EBPH_COUNTER_MAX,
 };
+/* clang-format on */
 
 /* ---- commands to SEC("syscall") programs ----------------------------------------------- */
 

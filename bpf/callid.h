@@ -19,31 +19,31 @@
 
 #include <linux/types.h>
 
-#define EBPH_CALL_BITS     11
-#define EBPH_CALL_MASK     0x7ffu
-#define EBPH_CALL_PER_ABI  512u
-#define EBPH_CALL_IA32     512u
-#define EBPH_CALL_X32      1024u
-#define EBPH_CALL_INVALID  1025u
-#define EBPH_CALL_HANDLER  2046u
-#define EBPH_CALL_NONE     2047u
+#define EBPH_CALL_BITS	  11
+#define EBPH_CALL_MASK	  0x7ffu
+#define EBPH_CALL_PER_ABI 512u
+#define EBPH_CALL_IA32	  512u
+#define EBPH_CALL_X32	  1024u
+#define EBPH_CALL_INVALID 1025u
+#define EBPH_CALL_HANDLER 2046u
+#define EBPH_CALL_NONE	  2047u
 
-#define EBPH_X32_BIT 0x40000000u /* __X32_SYSCALL_BIT, arch/x86/include/uapi/asm/unistd.h */
+#define EBPH_X32_BIT	  0x40000000u /* __X32_SYSCALL_BIT, arch/x86/include/uapi/asm/unistd.h */
 
 /* The calls that the enforcer itself must know (arch/x86/entry/syscalls/syscall_{64,32}.tbl). */
-#define EBPH_CALL_RT_SIGRETURN      15u
-#define EBPH_CALL_EXECVE            59u
-#define EBPH_CALL_EXIT              60u
-#define EBPH_CALL_RESTART           219u /* restart_syscall: goes on with a sleep, after a signal */
-#define EBPH_CALL_EXIT_GROUP        231u
-#define EBPH_CALL_EXECVEAT          322u
-#define EBPH_CALL_IA32_RESTART      (EBPH_CALL_IA32 + 0)
-#define EBPH_CALL_IA32_EXIT         (EBPH_CALL_IA32 + 1)
-#define EBPH_CALL_IA32_EXECVE       (EBPH_CALL_IA32 + 11)
+#define EBPH_CALL_RT_SIGRETURN	    15u
+#define EBPH_CALL_EXECVE	    59u
+#define EBPH_CALL_EXIT		    60u
+#define EBPH_CALL_RESTART	    219u /* restart_syscall: goes on with a sleep, after a signal */
+#define EBPH_CALL_EXIT_GROUP	    231u
+#define EBPH_CALL_EXECVEAT	    322u
+#define EBPH_CALL_IA32_RESTART	    (EBPH_CALL_IA32 + 0)
+#define EBPH_CALL_IA32_EXIT	    (EBPH_CALL_IA32 + 1)
+#define EBPH_CALL_IA32_EXECVE	    (EBPH_CALL_IA32 + 11)
 #define EBPH_CALL_IA32_SIGRETURN    (EBPH_CALL_IA32 + 119)
 #define EBPH_CALL_IA32_RT_SIGRETURN (EBPH_CALL_IA32 + 173)
 #define EBPH_CALL_IA32_EXIT_GROUP   (EBPH_CALL_IA32 + 252)
-#define EBPH_CALL_IA32_EXECVEAT     (EBPH_CALL_IA32 + 358)
+#define EBPH_CALL_IA32_EXECVEAT	    (EBPH_CALL_IA32 + 358)
 
 /**
  * ebph_call_id() - the call id of a system call.
@@ -70,8 +70,8 @@ static inline __u32 ebph_call_id(__u64 nr, __u32 compat)
 /* Not 0 when @id is a call that replaces the program. */
 static inline int ebph_call_is_exec(__u32 id)
 {
-	return id == EBPH_CALL_EXECVE || id == EBPH_CALL_EXECVEAT ||
-	       id == EBPH_CALL_IA32_EXECVE || id == EBPH_CALL_IA32_EXECVEAT;
+	return id == EBPH_CALL_EXECVE || id == EBPH_CALL_EXECVEAT || id == EBPH_CALL_IA32_EXECVE ||
+	       id == EBPH_CALL_IA32_EXECVEAT;
 }
 
 /* Not 0 when @id ends the thread: it never returns to user space, so no stop can take hold. */

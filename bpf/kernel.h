@@ -110,6 +110,6 @@ struct bpf_map {
 #define ERESTARTNOHAND	      514
 #define ERESTART_RESTARTBLOCK 516
 
-#define TS_COMPAT 0x0002 /* arch/x86/include/asm/thread_info.h */
+#define TS_COMPAT	      0x0002 /* arch/x86/include/asm/thread_info.h */
 
 #endif

@@ -14,9 +14,9 @@
 
 #include "callid.h"
 
-#define EBPH_WINDOW    9		   /* calls, the current one included */
-#define EBPH_DISTANCES (EBPH_WINDOW - 1)   /* 1..8 */
-#define EBPH_FRAME     128		   /* calls in a locality frame */
+#define EBPH_WINDOW    9		 /* calls, the current one included */
+#define EBPH_DISTANCES (EBPH_WINDOW - 1) /* 1..8 */
+#define EBPH_FRAME     128		 /* calls in a locality frame */
 
 /* ---- window ---------------------------------------------------------------------------- */
 

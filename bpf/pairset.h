@@ -25,8 +25,8 @@
 #include <bpf/bpf_helpers.h>
 #endif
 
-#define EBPH_BLOCK_WORDS 8
-#define EBPH_PROBES	 4 /* blocks that one pair may lie in */
+#define EBPH_BLOCK_WORDS    8
+#define EBPH_PROBES	    4  /* blocks that one pair may lie in */
 #define EBPH_SET_BLOCKS_MIN 32 /* of a new profile: 2 KB, room for some 200 words */
 
 struct ebph_block {
@@ -72,10 +72,10 @@ static inline struct ebph_block *ebph_block_at(void *set, __u32 index)
 }
 
 enum ebph_pair_result {
-	EBPH_PAIR_KNOWN,     /* every bit asked for was there */
-	EBPH_PAIR_EXTENDED,  /* the word was there, some bits were not */
-	EBPH_PAIR_NEW,	     /* no such word before */
-	EBPH_PAIR_FULL,	     /* no such word, and no room for one */
+	EBPH_PAIR_KNOWN,    /* every bit asked for was there */
+	EBPH_PAIR_EXTENDED, /* the word was there, some bits were not */
+	EBPH_PAIR_NEW,	    /* no such word before */
+	EBPH_PAIR_FULL,	    /* no such word, and no room for one */
 };
 
 /**

@@ -65,10 +65,11 @@ static int is_exempt(struct task_struct *task, struct ebph_profile *head)
  */
 static __u64 delay_record(struct task_struct *task, __u64 due_ns)
 {
-	struct ebph_delay *old, delay = {
+	struct ebph_delay delay = {
 		.start_ns = task->group_leader->start_boottime,
 		.due_ns = due_ns,
 	};
+	struct ebph_delay *old;
 	__u32 tgid = task->tgid;
 	__u64 seen;
 

@@ -16,7 +16,6 @@ struct task_struct;
  * Only for calls of a normal profile, or of threads with recent anomalies. The decision is the
  * same in every mode; only enforce carries it out.
  */
-__hidden void respond(struct task_struct *task, struct task_state *state, __u32 call,
-		      __u32 unseen);
+__hidden void respond(struct task_struct *task, struct task_state *state, __u32 call, __u32 unseen);
 
 #endif

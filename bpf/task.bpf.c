@@ -54,8 +54,7 @@ static void profile_announce(__u32 slot, const struct ebph_exe *exe, const void 
 		return;
 	event->exe = *exe;
 	event->hint[0] = 0;
-	if (user_path &&
-	    bpf_probe_read_user_str(event->hint, sizeof(event->hint), user_path) < 0)
+	if (user_path && bpf_probe_read_user_str(event->hint, sizeof(event->hint), user_path) < 0)
 		event->hint[0] = 0;
 	bpf_ringbuf_submit(event, 0);
 }

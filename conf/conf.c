@@ -145,8 +145,8 @@ int conf_load(const char *path, struct conf **ret_conf, struct conf_diag *diag)
 	if (fd < 0)
 		return open_failed(path, errno, diag);
 	/* Checked is what was opened, not what the path may name by then. */
-	err = fstat(fd, &st) < 0 ? open_failed(path, errno, diag)
-				 : conf_check_file(path, &st, geteuid(), diag);
+	err = fstat(fd, &st) < 0 ? open_failed(path, errno, diag) :
+				   conf_check_file(path, &st, geteuid(), diag);
 	if (!err)
 		err = read_all(fd, path, diag, &text, &len);
 	close(fd);

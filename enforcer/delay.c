@@ -119,7 +119,10 @@ static void timer_arm(struct delays *delays)
 int delay_add(struct delays *delays, uint32_t pid, const struct ebph_delay *delay)
 {
 	struct delayed_process process = {
-		.due_ns = delay->due_ns, .start_ns = delay->start_ns, .pid = pid, .pidfd = -1,
+		.due_ns = delay->due_ns,
+		.start_ns = delay->start_ns,
+		.pid = pid,
+		.pidfd = -1,
 	};
 	int r;
 

@@ -18,8 +18,8 @@
 #include "enforcer/report.h"
 #include "enforcer/util.h"
 
-#define TICK_NS	      (NSEC_PER_SEC / 2) /* well below EBPH_HEARTBEAT_LIMIT_NS */
-#define REPORT_TICKS  120
+#define TICK_NS	     (NSEC_PER_SEC / 2) /* well below EBPH_HEARTBEAT_LIMIT_NS */
+#define REPORT_TICKS 120
 
 struct enforcer {
 	const struct conf *conf;
@@ -72,7 +72,8 @@ static int leftovers_release(const struct conf *conf, unsigned int *ret_released
 	if (lock_fd < 0) {
 		log_error(lock_fd == -EBUSY ? "another ebphd enforces, and releases whom it has "
 					      "delayed (%s): stop it first" :
-					      "cannot lock %s", dir);
+					      "cannot lock %s",
+			  dir);
 		return lock_fd;
 	}
 	*ret_released = delayed_release_all(fd);
@@ -135,7 +136,8 @@ static int signals_open(void)
 static int loop_prepare(struct enforcer *enforcer)
 {
 	const struct itimerspec tick = {
-		.it_interval.tv_nsec = TICK_NS, .it_value.tv_nsec = TICK_NS,
+		.it_interval.tv_nsec = TICK_NS,
+		.it_value.tv_nsec = TICK_NS,
 	};
 	int r;
 
@@ -299,7 +301,8 @@ static int enforcing_prepare(struct enforcer *enforcer)
 				       delayed_pin(kernel_delayed_fd(enforcer->kernel), dir);
 	if (r) {
 		log_error("cannot pin the record of delays in %s: %s (is a bpf file system "
-			  "mounted there?)", dir, strerror(-r));
+			  "mounted there?)",
+			  dir, strerror(-r));
 		return r;
 	}
 	enforcer->pinned = true;
@@ -316,8 +319,9 @@ int enforcer_start(struct enforcer *enforcer, bool background)
 	if (r)
 		return r;
 	if (kernel_introduce(enforcer->kernel, false)) {
-		log_error("this kernel has no memory for a thread's state (Linux 6.18 and later need "
-			  "a CPU with cmpxchg16b)");
+		log_error(
+			"this kernel has no memory for a thread's state (Linux 6.18 and later need "
+			"a CPU with cmpxchg16b)");
 		return -ENOMEM;
 	}
 	kernel_settings(enforcer->kernel)->heartbeat_ns = now_ns(CLOCK_MONOTONIC);

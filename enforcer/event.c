@@ -111,10 +111,11 @@ void event_state(struct event_sink *sink, uint32_t slot, enum ebph_state before,
 	/* A program that still learns is frozen and thawed by every other pair: for debugging. */
 	if (after == EBPH_STATE_NORMAL)
 		log_info("%s is normal after %llu calls in %u runs: what is new from now on "
-			 "is an anomaly", name, head->calls, head->runs);
+			 "is an anomaly",
+			 name, head->calls, head->runs);
 	else if (after == EBPH_STATE_FROZEN)
-		log_debug("%s is frozen after %llu calls in %u runs: %u pairs of calls known",
-			 name, head->calls, head->runs, head->words);
+		log_debug("%s is frozen after %llu calls in %u runs: %u pairs of calls known", name,
+			  head->calls, head->runs, head->words);
 	else
 		log_debug("%s did something new and is training again", name);
 	object = profile_object(sink, "state", slot);
@@ -165,8 +166,9 @@ static void anomaly_log(struct event_sink *sink, const struct ebph_event_anomaly
 			 "; delay %" PRIu64 " ms%s", (uint64_t)(anomaly->delay_ns / NSEC_PER_MSEC),
 			 mode_remark(anomaly->mode));
 	log_warn("anomaly: %s pid %u: %s, %u of %d earlier calls never seen before it; %u recent "
-		 "anomalies%s", profile_name(sink->profiles, anomaly->event.slot),
-		 anomaly->event.pid, call, mismatches, EBPH_DISTANCES, anomaly->recent, answer);
+		 "anomalies%s",
+		 profile_name(sink->profiles, anomaly->event.slot), anomaly->event.pid, call,
+		 mismatches, EBPH_DISTANCES, anomaly->recent, answer);
 }
 
 static void on_anomaly(struct event_sink *sink, const struct ebph_event_anomaly *anomaly)
@@ -229,8 +231,8 @@ static void on_abort(struct event_sink *sink, const struct ebph_event_abort *abo
 {
 	json_t *object = event_object(sink, "abort", &abort->event);
 
-	log_warn("refused: an execve of %s pid %u",
-		 profile_name(sink->profiles, abort->event.slot), abort->event.pid);
+	log_warn("refused: an execve of %s pid %u", profile_name(sink->profiles, abort->event.slot),
+		 abort->event.pid);
 	set_name(object, "call", abort->call);
 	json_object_set_new(object, "recent", json_integer(abort->recent));
 	journal_write(&sink->journal, object);

@@ -30,8 +30,10 @@ int journal_open(struct journal *journal, const char *path)
 		return 0;
 	folders_make(path);
 	/* Not blocking, in case it is a pipe: who does not read must not hold the daemon up. */
-	journal->fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
-				 O_NONBLOCK | O_NOCTTY, 0600);
+	journal->fd =
+		open(path,
+		     O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
+		     0600);
 	return journal->fd < 0 ? -errno : 0;
 }
 

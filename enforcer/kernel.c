@@ -75,11 +75,10 @@ static const struct {
 	const char *program;
 	bool optional; /* the kernel may have been built without this ABI */
 } rung_programs[] = {
-	{ABORT_OVERRIDE, "ebph_over_x64", false},   {ABORT_OVERRIDE, "ebph_over_x64at", false},
-	{ABORT_OVERRIDE, "ebph_over_ia32", true},   {ABORT_OVERRIDE, "ebph_over_i32at", true},
+	{ABORT_OVERRIDE, "ebph_over_x64", false},  {ABORT_OVERRIDE, "ebph_over_x64at", false},
+	{ABORT_OVERRIDE, "ebph_over_ia32", true},  {ABORT_OVERRIDE, "ebph_over_i32at", true},
 	{ABORT_FMOD_RET, "ebph_fmod_bprm", false}, {ABORT_LSM, "ebph_lsm_bprm", false},
 };
-
 
 static void settings_init(struct ebph_settings *settings, const struct conf *conf)
 {
@@ -150,8 +149,7 @@ static int heads_map(struct kernel *kernel)
 	return 0;
 }
 
-int kernel_new(const struct conf *conf, enum abort_rung rung, bool interrupts,
-	       struct kernel **ret)
+int kernel_new(const struct conf *conf, enum abort_rung rung, bool interrupts, struct kernel **ret)
 {
 	struct kernel *kernel;
 	int r;

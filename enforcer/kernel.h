@@ -38,8 +38,7 @@ int kernel_check(const char **ret_reason);
  *
  * Return: 0, or -errno with a line logged by libbpf.
  */
-int kernel_new(const struct conf *conf, enum abort_rung rung, bool interrupts,
-	       struct kernel **ret);
+int kernel_new(const struct conf *conf, enum abort_rung rung, bool interrupts, struct kernel **ret);
 
 /* Detaches and unloads everything. NULL is fine. */
 void kernel_free(struct kernel *kernel);

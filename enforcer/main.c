@@ -25,11 +25,17 @@ struct arguments {
 };
 
 static const struct option options[] = {
-	{"config", required_argument, NULL, 'c'}, {"mode", required_argument, NULL, 'm'},
-	{"foreground", no_argument, NULL, 'f'},	  {"check-config", no_argument, NULL, 'C'},
-	{"dump-config", no_argument, NULL, 'D'},  {"release", no_argument, NULL, 'r'},
-	{"best-rung", required_argument, NULL, 'b'}, {"debug", no_argument, NULL, 'd'},	  {"version", no_argument, NULL, 'V'},
-	{"help", no_argument, NULL, 'h'},	  {},
+	{"config", required_argument, NULL, 'c'},
+	{"mode", required_argument, NULL, 'm'},
+	{"foreground", no_argument, NULL, 'f'},
+	{"check-config", no_argument, NULL, 'C'},
+	{"dump-config", no_argument, NULL, 'D'},
+	{"release", no_argument, NULL, 'r'},
+	{"best-rung", required_argument, NULL, 'b'},
+	{"debug", no_argument, NULL, 'd'},
+	{"version", no_argument, NULL, 'V'},
+	{"help", no_argument, NULL, 'h'},
+	{},
 };
 
 static void usage(FILE *out)
@@ -43,10 +49,12 @@ static void usage(FILE *out)
 	      "  --check-config  say what is wrong with FILE, and do nothing else\n"
 	      "  --dump-config   show the configuration in effect, and do nothing else\n"
 	      "  --release       let everyone go whom a dead ebphd left stopped, and end\n"
-	      "  --best-rung R   refuse execves by bpf_override_return, fmod_ret, lsm or none, and\n"
+	      "  --best-rung R   refuse execves by bpf_override_return, fmod_ret, lsm or none, "
+	      "and\n"
 	      "                  not by what comes before it in this list: to try things out\n"
 	      "  --debug         say more, libbpf included\n"
-	      "  --version, --help\n", out);
+	      "  --version, --help\n",
+	      out);
 }
 
 /* Return: 0 to go on, 1 when all is done, -EINVAL. */
@@ -78,7 +86,8 @@ static int arguments_parse(int argc, char **argv, struct arguments *ret)
 		case 'b':
 			if (abort_rung_from_name(optarg, &ret->best_rung)) {
 				log_error("--best-rung %s: there is bpf_override_return, fmod_ret, "
-					  "lsm and none", optarg);
+					  "lsm and none",
+					  optarg);
 				return -EINVAL;
 			}
 			break;
@@ -156,8 +165,7 @@ static int background(void)
 	close(ends[0]);
 	setsid();
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (chdir("/") || null < 0 || dup2(null, STDIN_FILENO) < 0 ||
-	    dup2(null, STDOUT_FILENO) < 0)
+	if (chdir("/") || null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
 		return -errno;
 	return ends[1];
 }

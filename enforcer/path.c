@@ -108,6 +108,7 @@ const char *profile_name(struct profiles *profiles, uint32_t slot)
  * and put things right. Where they lie differs between distributions; that the file is root's
  * own, and that it is in one of these folders, does not. A name alone would be an invitation.
  */
+/* clang-format off */
 static const char *const protected_names[] = {
 	"agetty",	   "dbus-broker",    "dbus-daemon",  "ebphctl",
 	"ebphd",	   "getty",	     "init",	     "login",
@@ -120,6 +121,7 @@ static const char *const protected_folders[] = {
 	"/sbin", "/usr/sbin", "/usr/local/sbin", "/bin", "/usr/bin", "/lib/systemd",
 	"/usr/lib/systemd", "/usr/libexec", "/usr/lib/openssh", "/usr/libexec/openssh",
 };
+/* clang-format on */
 
 static bool is_one_of(const char *text, size_t bytes, const char *const *list, size_t n)
 {

@@ -27,7 +27,8 @@ static int start_ticks(uint32_t pid, uint64_t *ret)
 	end = strrchr(text, ')');
 	if (!end || sscanf(end + 1,
 			   " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
-			   "%*d %*d %" SCNu64, ret) != 1)
+			   "%*d %*d %" SCNu64,
+			   ret) != 1)
 		return -EINVAL;
 	return 0;
 }

@@ -142,7 +142,8 @@ int profiles_stock(struct profiles *profiles, bool *ret_more)
 
 	if (!left && !empty && !profiles->full_reported) {
 		log_warn("all %u profiles are in use: new programs are not learned (raise "
-			 "max_profiles)", profiles->kernel->n_slots);
+			 "max_profiles)",
+			 profiles->kernel->n_slots);
 		profiles->full_reported = true;
 	}
 	wanted = PROFILE_SLOT_STOCK - empty;
@@ -214,8 +215,8 @@ int profile_words(struct profiles *profiles, uint32_t slot, uint64_t **ret_words
 }
 
 /* Puts all words of @from into the empty set @to. Return: 0 or -ENOSPC. */
-static int blocks_rehash(const struct ebph_block *from, uint32_t from_blocks,
-			 struct ebph_block *to, uint32_t to_blocks)
+static int blocks_rehash(const struct ebph_block *from, uint32_t from_blocks, struct ebph_block *to,
+			 uint32_t to_blocks)
 {
 	for (uint32_t i = 0; i < from_blocks; i++) {
 		for (uint32_t j = 0; j < EBPH_BLOCK_WORDS; j++) {

@@ -12,10 +12,10 @@
 
 /* What the daemon knows of a slot beyond its head. */
 struct profile_note {
-	char *path;	   /* of the executable, checked; NULL while unknown */
-	char *hint;	   /* what execve was given, unchecked; NULL while unknown */
-	uint32_t blocks;   /* of the pair set */
-	bool system;	   /* the file is root's and only root may write it */
+	char *path;	 /* of the executable, checked; NULL while unknown */
+	char *hint;	 /* what execve was given, unchecked; NULL while unknown */
+	uint32_t blocks; /* of the pair set */
+	bool system;	 /* the file is root's and only root may write it */
 };
 
 struct profiles {

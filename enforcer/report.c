@@ -52,7 +52,8 @@ static void counters_print(struct kernel *kernel, const struct event_sink *sink)
 	}
 	if (missed)
 		log_warn("missed_runs = %" PRIu64 ": events not seen: another of our programs was "
-			 "running on that CPU", missed);
+			 "running on that CPU",
+			 missed);
 	if (log_lost())
 		log_warn("log_lost = %" PRIu64 ": lines like this one that nobody took",
 			 log_lost());

@@ -10,8 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NSEC_PER_SEC  1000000000ull
-#define NSEC_PER_MSEC 1000000ull
+#define NSEC_PER_SEC	  1000000000ull
+#define NSEC_PER_MSEC	  1000000ull
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -72,8 +72,8 @@ static void tolerated(void)
 /* Dry-run and enforce take the same decisions on the same input. */
 static void alike(void)
 {
-	static const char *const members[] = {"call", "mismatches", "distances", "earlier",
-					      "recent", "stop", "abort", "delay_ms"};
+	static const char *const members[] = {"call",	"mismatches", "distances", "earlier",
+					      "recent", "stop",	      "abort",	   "delay_ms"};
 	struct daemon dry, enforcing;
 	pid_t dry_pid = lines_excess(&dry, "dry-run", NULL);
 	pid_t enforced_pid = lines_excess(&enforcing, "enforce", NULL);
@@ -131,8 +131,8 @@ static void aborted_by(const char *rung)
 	struct child child;
 	const char *path;
 
-	daemon_start_with(&daemon, "enforce", NULL, (const char *const[]){"--best-rung", rung,
-									  NULL});
+	daemon_start_with(&daemon, "enforce", NULL,
+			  (const char *const[]){"--best-rung", rung, NULL});
 	if (strcmp(event_text(event_at(&daemon, "start", 0, 0), "abort_rung"), rung)) {
 		daemon_stop(&daemon);
 		skip("this kernel does not have it");

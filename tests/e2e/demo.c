@@ -51,11 +51,13 @@ static void dry_run(void)
 	struct daemon daemon;
 	struct child child;
 
-	say("A program that writes one line. ebphd learns it: here in four runs, on a host in days.");
+	say("A program that writes one line. ebphd learns it: here in four runs, on a host in "
+	    "days.");
 	daemon_start(&daemon, "dry-run", NULL);
 	train(&daemon, lines, (const char *const[]){lines, NULL});
 	SHOW(&daemon, "is normal");
-	say("Now it writes a second line, as it never did. Dry-run: reported, counted, not touched.");
+	say("Now it writes a second line, as it never did. Dry-run: reported, counted, not "
+	    "touched.");
 	RUN(&child, lines, "more");
 	show_output(&child);
 	daemon_stop(&daemon);

@@ -55,7 +55,8 @@ static void refused_with(const char *const *argv, const struct child_how *how, c
 static void refused(const char *mode, const struct child_how *how, const char *what)
 {
 	refused_with((const char *const[]){"build/ebphd", "--foreground", "--config", CONF,
-					   "--mode", mode, NULL}, how, what, 1);
+					   "--mode", mode, NULL},
+		     how, what, 1);
 }
 
 static void no_permission(void)
@@ -138,9 +139,10 @@ static void no_event_file(void)
 static void required_rung(void)
 {
 	conf_write("[enforcer]\nrequire = yes\n[log]\nevents = /tmp/events\n", 0644);
-	refused_with((const char *const[]){"build/ebphd", "--foreground", "--config", CONF, "--mode",
-					   "enforce", "--best-rung", "none", NULL}, NULL,
-		     "this kernel cannot abort an execve, and require = yes: not starting", 1);
+	refused_with((const char *const[]){"build/ebphd", "--foreground", "--config", CONF,
+					   "--mode", "enforce", "--best-rung", "none", NULL},
+		     NULL, "this kernel cannot abort an execve, and require = yes: not starting",
+		     1);
 }
 
 static void namespace_enter(void)

@@ -102,7 +102,8 @@ static void enforced(void)
 	stop = event_at(&daemon, "stop", child.pid, 0);
 	release = event_at(&daemon, "release", child.pid, 0);
 	REQUIRE(stop && release, "no stop or no release was reported");
-	CHECK(!strcmp(event_text(stop, "call"), "write"), "stopped at %s", event_text(stop, "call"));
+	CHECK(!strcmp(event_text(stop, "call"), "write"), "stopped at %s",
+	      event_text(stop, "call"));
 	CHECK(event_number(stop, "delay_ms") == 20, "%ld ms", event_number(stop, "delay_ms"));
 	held = json_real_value(json_object_get(release, "time")) -
 	       json_real_value(json_object_get(stop, "time"));

@@ -19,9 +19,9 @@ struct child {
 
 /* How a child is started; all zero is the plain way. */
 struct child_how {
-	bool wants_input; /* gives .in_fd */
-	bool on_terminal; /* its output is a terminal */
-	uid_t uid;	  /* not 0: as this user */
+	bool wants_input;      /* gives .in_fd */
+	bool on_terminal;      /* its output is a terminal */
+	uid_t uid;	       /* not 0: as this user */
 	void (*prepare)(void); /* run in the child before exec */
 };
 

@@ -58,7 +58,8 @@ static void folder_prepare(struct daemon *daemon)
 	daemon->events_fd = open(path, O_RDONLY | O_CLOEXEC);
 	daemon->watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	REQUIRE(daemon->events_fd >= 0 && daemon->watch_fd >= 0 &&
-		inotify_add_watch(daemon->watch_fd, path, IN_MODIFY) >= 0, "%s", strerror(errno));
+			inotify_add_watch(daemon->watch_fd, path, IN_MODIFY) >= 0,
+		"%s", strerror(errno));
 }
 
 static void ebphd_exec(const struct daemon *daemon, const char *mode, int log_fd,
@@ -186,8 +187,7 @@ static void events_await(struct daemon *daemon)
 	if (daemon->pid && waitpid(daemon->pid, &status, WNOHANG) == daemon->pid) {
 		char *log = daemon_log(daemon);
 
-		CHECK(false, "ebphd ended with status %#x; its log: %s", (unsigned int)status,
-		      log);
+		CHECK(false, "ebphd ended with status %#x; its log: %s", (unsigned int)status, log);
 		test_end();
 	}
 }

@@ -35,6 +35,8 @@ static const struct test *const all_tests[] = {
 	story_tests, answer_tests, death_tests, refusal_tests, learning_tests, attack_tests,
 };
 
+#define N_TABLES (sizeof(all_tests) / sizeof((all_tests)[0]))
+
 bool check(bool condition, const char *text, const char *file, int line, const char *format, ...)
 {
 	char seen[512];
@@ -147,12 +149,12 @@ int main(int argc, char **argv)
 		demo_play();
 		return outcome->failed ? 1 : 0;
 	}
-	for (size_t i = 0; i < sizeof(all_tests) / sizeof(*all_tests); i++)
+	for (size_t i = 0; i < N_TABLES; i++)
 		for (const struct test *test = all_tests[i]; test->name; test++)
 			n += is_wanted(test, with_long, argv);
 	if (!list)
 		printf("1..%d\n", n);
-	for (size_t i = 0; i < sizeof(all_tests) / sizeof(*all_tests); i++) {
+	for (size_t i = 0; i < N_TABLES; i++) {
 		for (const struct test *test = all_tests[i]; test->name; test++) {
 			if (!is_wanted(test, with_long, argv))
 				continue;

@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* clang-format off */
 static const int calls[] = {
 	SYS_getpid,	 SYS_getppid,	  SYS_getuid,	 SYS_geteuid,	 SYS_getgid,
 	SYS_getegid,	 SYS_gettid,	  SYS_getpgrp,	 SYS_sched_yield, SYS_umask,
@@ -15,6 +16,7 @@ static const int calls[] = {
 	SYS_getrlimit,	 SYS_getrusage,	  SYS_uname,	 SYS_fcntl,	 SYS_fstat,
 	SYS_lseek,	 SYS_ioctl,
 };
+/* clang-format on */
 
 int main(void)
 {
