@@ -372,7 +372,8 @@ static void profiles_advance(struct enforcer *enforcer)
 		    now >= head->normal_due_ns &&
 		    __atomic_compare_exchange_n(&head->state, &frozen, EBPH_STATE_NORMAL, false,
 						__ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-			event_state(&enforcer->sink, slot, EBPH_STATE_FROZEN, EBPH_STATE_NORMAL);
+			event_state(&enforcer->sink, slot, EBPH_STATE_FROZEN, EBPH_STATE_NORMAL,
+				    now);
 	}
 }
 

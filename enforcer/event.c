@@ -8,16 +8,22 @@
 #include "enforcer/log.h"
 #include "enforcer/util.h"
 
-/* An object with what every event has: when and what. */
-static json_t *object_new(const char *name)
+/*
+ * An object with what every event has: when and what.
+ * @boot_ns: CLOCK_BOOTTIME when it happened; 0: now
+ */
+static json_t *object_new(const char *name, uint64_t boot_ns)
 {
-	return json_pack("{s:f, s:s}", "time",
-			 (double)now_ns(CLOCK_REALTIME) / (double)NSEC_PER_SEC, "event", name);
+	uint64_t ns = now_ns(CLOCK_REALTIME);
+
+	if (boot_ns)
+		ns -= now_ns(CLOCK_BOOTTIME) - boot_ns;
+	return json_pack("{s:f, s:s}", "time", (double)ns / (double)NSEC_PER_SEC, "event", name);
 }
 
 void event_self(struct event_sink *sink, const char *name, json_t *members)
 {
-	json_t *object = object_new(name);
+	json_t *object = object_new(name, 0);
 
 	json_object_update(object, members);
 	json_decref(members);
@@ -42,10 +48,11 @@ static json_t *text_new(const char *text)
 }
 
 /* An event about the profile in @slot. */
-static json_t *profile_object(struct event_sink *sink, const char *name, uint32_t slot)
+static json_t *profile_object(struct event_sink *sink, const char *name, uint32_t slot,
+			      uint64_t boot_ns)
 {
 	const struct profile_note *note = &sink->profiles->notes[slot];
-	json_t *object = object_new(name);
+	json_t *object = object_new(name, boot_ns);
 
 	json_object_set_new(object, "profile", json_integer(slot));
 	if (note->path)
@@ -59,7 +66,7 @@ static json_t *profile_object(struct event_sink *sink, const char *name, uint32_
 static json_t *event_object(struct event_sink *sink, const char *name,
 			    const struct ebph_event *event)
 {
-	json_t *object = profile_object(sink, name, event->slot);
+	json_t *object = profile_object(sink, name, event->slot, event->time_ns);
 
 	json_object_set_new(object, "pid", json_integer(event->pid));
 	json_object_set_new(object, "tid", json_integer(event->tid));
@@ -102,7 +109,7 @@ static void on_profile(struct event_sink *sink, const struct ebph_event_profile 
 }
 
 void event_state(struct event_sink *sink, uint32_t slot, enum ebph_state before,
-		 enum ebph_state after)
+		 enum ebph_state after, uint64_t boot_ns)
 {
 	const struct ebph_profile *head = &sink->profiles->kernel->heads[slot];
 	const char *name = profile_name(sink->profiles, slot);
@@ -118,7 +125,7 @@ void event_state(struct event_sink *sink, uint32_t slot, enum ebph_state before,
 			  head->calls, head->runs, head->words);
 	else
 		log_debug("%s did something new and is training again", name);
-	object = profile_object(sink, "state", slot);
+	object = profile_object(sink, "state", slot, boot_ns);
 	json_object_set_new(object, "before", json_string(state_name(before)));
 	json_object_set_new(object, "after", json_string(state_name(after)));
 	json_object_set_new(object, "calls", json_integer((json_int_t)head->calls));
@@ -129,7 +136,7 @@ void event_state(struct event_sink *sink, uint32_t slot, enum ebph_state before,
 
 static void on_state(struct event_sink *sink, const struct ebph_event_state *state)
 {
-	event_state(sink, state->event.slot, state->before, state->after);
+	event_state(sink, state->event.slot, state->before, state->after, state->event.time_ns);
 }
 
 static void on_grow(struct event_sink *sink, const struct ebph_event_grow *grow)

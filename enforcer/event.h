@@ -33,8 +33,8 @@ void event_released(void *context, uint32_t pid);
 /* Something about ebphd itself, such as "start" and "end", in the event file; takes @members. */
 void event_self(struct event_sink *sink, const char *name, json_t *members);
 
-/* Says that @slot changed its state to @after. */
+/* Says that @slot changed its state to @after, at @boot_ns of CLOCK_BOOTTIME. */
 void event_state(struct event_sink *sink, uint32_t slot, enum ebph_state before,
-		 enum ebph_state after);
+		 enum ebph_state after, uint64_t boot_ns);
 
 #endif

@@ -97,8 +97,8 @@ static void waiting(void)
 	REQUIRE(frozen, "it was never frozen");
 	waited = json_real_value(json_object_get(normal, "time")) -
 		 json_real_value(json_object_get(frozen, "time"));
-	/* Not more than what the two events may have waited differently in the ring buffer. */
-	CHECK(waited > 2.0, "it waited %.2f s", waited);
+	/* An emulated processor may stand still between the decision and the event about it. */
+	CHECK(waited > 2.5, "it waited %.2f s", waited);
 	daemon_stop(&daemon);
 }
 
