@@ -122,12 +122,18 @@ static void every_id_has_a_name(void **state)
 		uint32_t id;
 		const char *name;
 	} names[] = {
-		{__NR_read, "read"},	 {__NR_execveat, "execveat"},
-		{511, "call 511"},	 {512, "ia32:restart_syscall"},
-		{512 + 4, "ia32:write"}, {1023, "ia32:call 511"},
-		{EBPH_CALL_X32, "x32"},	 {EBPH_CALL_INVALID, "invalid"},
-		{EBPH_CALL_NONE, "-"},	 {1026, "call 1026"},
-		{2046, "call 2046"},	 {UINT32_MAX, "call 4294967295"},
+		{__NR_read, "read"},
+		{__NR_execveat, "execveat"},
+		{511, "call 511"},
+		{512, "ia32:restart_syscall"},
+		{512 + 4, "ia32:write"},
+		{1023, "ia32:call 511"},
+		{EBPH_CALL_X32, "x32"},
+		{EBPH_CALL_INVALID, "invalid"},
+		{EBPH_CALL_NONE, "-"},
+		{1026, "call 1026"},
+		{EBPH_CALL_HANDLER, "signal handler"},
+		{UINT32_MAX, "call 4294967295"},
 	};
 	char buffer[CALLNAME_MAX], other[CALLNAME_MAX];
 
