@@ -207,7 +207,7 @@ EBPH_ASSERT_SIZE(struct ebph_event_grow, 32);
 	X(NO_SLOT, "no_slot", "calls not learned: no empty profile slot")                          \
 	X(NO_SET, "no_set", "calls not learned: the profile's pair set is missing")                \
 	X(PROFILE_NOT_STORED, "profile_not_stored", "profiles that did not fit in the map")        \
-	X(SET_FULL, "set_full", "pairs not stored at once: their set was full and is being grown") \
+	X(SET_FULL, "set_full", "pairs not learned: their set is full, and so is the waiting room")    \
 	X(FRAME_LOST, "frame_lost", "windows lost: signal handlers nested too deeply")             \
 	X(EVENT_LOST, "event_lost", "events lost: the ring buffer was full")                       \
 	X(EVENT_LIMITED, "event_limited", "events not sent: too many of one program in a second")  \
@@ -226,6 +226,16 @@ enum ebph_counter {
 	EBPH_COUNTER_MAX,
 };
 /* clang-format on */
+
+/* ---- pairs that found no room ------------------------------------------------------------ */
+
+/*
+ * Key of the map `late`, where pairs wait until their set has grown: a word's key with the slot in
+ * bits that words leave free. The value is a word's two masks.
+ */
+#define EBPH_LATE_SLOT_SHIFT	      43
+#define ebph_late_key(slot, word_key) ((word_key) | (__u64)(slot) << EBPH_LATE_SLOT_SHIFT)
+#define ebph_late_slot(key)	      ((__u32)((key) >> EBPH_LATE_SLOT_SHIFT) & 0xfffffu)
 
 /* ---- commands to SEC("syscall") programs ----------------------------------------------- */
 

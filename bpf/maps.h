@@ -82,6 +82,15 @@ struct free_slots_map {
 	__type(value, __u32);
 };
 
+/* Pairs that found no room in their set, until it has grown. */
+struct late_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 8192);
+	__type(key, __u64); /* ebph_late_key() */
+	__type(value, __u64);
+};
+
 struct delayed_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -113,6 +122,7 @@ extern struct profiles_map profiles SEC(".maps");
 extern struct heads_map heads SEC(".maps");
 extern struct pairs_map pairs SEC(".maps");
 extern struct free_slots_map free_slots SEC(".maps");
+extern struct late_map late SEC(".maps");
 extern struct delayed_map delayed SEC(".maps");
 extern struct events_map events SEC(".maps");
 extern struct stops_map stops SEC(".maps");

@@ -26,8 +26,9 @@
 #endif
 
 #define EBPH_BLOCK_WORDS    8
-#define EBPH_PROBES	    4  /* blocks that one pair may lie in */
-#define EBPH_SET_BLOCKS_MIN 32 /* of a new profile: 2 KB, room for some 200 words */
+#define EBPH_PROBES	    4	 /* blocks that one pair may lie in */
+#define EBPH_SET_BLOCKS_MIN 32	 /* of a new profile: 2 KB, room for some 200 words */
+#define EBPH_SET_BLOCKS_MAX 4096 /* 256 KB: no program is that various; an attacker may try */
 
 struct ebph_block {
 	__u64 word[EBPH_BLOCK_WORDS];

@@ -147,6 +147,21 @@ static void grow_ask(const struct profile *profile)
 	bpf_ringbuf_submit(grow, 0);
 }
 
+/* Keeps a pair that found no room until the daemon has enlarged the set. */
+static void late_add(const struct profile *profile, __u64 key, __u64 bits)
+{
+	__u64 late_key = ebph_late_key(profile->slot, key);
+	__u64 *waiting;
+
+	waiting = bpf_map_lookup_elem(&late, &late_key);
+	if (waiting)
+		__sync_fetch_and_or(waiting, bits);
+	else if (profile->blocks >= EBPH_SET_BLOCKS_MAX ||
+		 bpf_map_update_elem(&late, &late_key, &bits, BPF_NOEXIST))
+		count(EBPH_COUNT_SET_FULL); /* learned when it occurs again, if there is room then
+					     */
+}
+
 static int pair_add(struct profile *profile, __u64 key, __u64 bits)
 {
 	int result = ebph_pair_add(profile->set, profile->blocks, key, bits);
@@ -157,7 +172,7 @@ static int pair_add(struct profile *profile, __u64 key, __u64 bits)
 		if (words * 4 >= profile->blocks * EBPH_BLOCK_WORDS * 3)
 			grow_ask(profile);
 	} else if (result == EBPH_PAIR_FULL) {
-		count(EBPH_COUNT_SET_FULL);
+		late_add(profile, key, bits);
 		grow_ask(profile);
 	}
 	return result;

@@ -142,21 +142,29 @@ static void on_state(struct event_sink *sink, const struct ebph_event_state *sta
 static void on_grow(struct event_sink *sink, const struct ebph_event_grow *grow)
 {
 	const struct ebph_event *event = &grow->event;
-	uint32_t words = grow->blocks * EBPH_BLOCK_WORDS;
+	const struct profile_note *note = &sink->profiles->notes[event->slot];
+	json_t *object;
 	int r;
 
-	if (grow->blocks != sink->profiles->notes[event->slot].blocks)
+	if (grow->blocks != note->blocks)
 		return; /* it has been done */
 	r = profile_grow(sink->profiles, event->slot);
 	if (r && r != -ENOSPC) /* asked again by the next pair; at the largest size never again */
 		__atomic_store_n(&sink->profiles->kernel->heads[event->slot].grow_blocks, 0,
 				 __ATOMIC_RELAXED);
-	if (r)
+	if (!r)
+		r = profile_late_merge(sink->profiles, event->slot);
+	if (r) {
 		log_warn("the pairs of %s find no room: their set of %u words cannot grow: %s",
-			 profile_name(sink->profiles, event->slot), words, strerror(-r));
-	else
-		log_debug("%s: room for %u pairs of calls now",
-			  profile_name(sink->profiles, event->slot), 2 * words);
+			 profile_name(sink->profiles, event->slot), note->blocks * EBPH_BLOCK_WORDS,
+			 strerror(-r));
+		return;
+	}
+	log_debug("%s: room for %u pairs of calls now", profile_name(sink->profiles, event->slot),
+		  note->blocks * EBPH_BLOCK_WORDS);
+	object = profile_object(sink, "grow", event->slot, 0);
+	json_object_set_new(object, "room", json_integer(note->blocks * EBPH_BLOCK_WORDS));
+	journal_write(&sink->journal, object);
 }
 
 /* ---- anomalies and answers --------------------------------------------------------------- */

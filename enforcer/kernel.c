@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/utsname.h>
 
+#include "enforcer/lockdown.h"
 #include "enforcer/log.h"
 #include "enforcer/process.h"
 #include "enforcer/util.h"
@@ -159,8 +160,13 @@ int kernel_new(const struct conf *conf, enum abort_rung rung, bool interrupts, s
 		return -ENOMEM;
 	kernel->n_slots = conf->store.max_profiles;
 	kernel->rung = rung;
-	kernel->skeleton = ebph_bpf__open();
-	r = kernel->skeleton ? 0 : -errno;
+	r = lockdown_register();
+	if (!r) {
+		kernel->skeleton = ebph_bpf__open();
+		r = kernel->skeleton ? 0 : -errno;
+	}
+	if (!r)
+		r = lockdown_prepare(kernel->skeleton->progs.ebph_exec);
 	if (!r)
 		r = maps_resize(kernel->skeleton, kernel->n_slots);
 	if (!r)
@@ -368,6 +374,11 @@ int kernel_pairs_fd(const struct kernel *kernel)
 int kernel_free_slots_fd(const struct kernel *kernel)
 {
 	return bpf_map__fd(kernel->skeleton->maps.free_slots);
+}
+
+int kernel_late_fd(const struct kernel *kernel)
+{
+	return bpf_map__fd(kernel->skeleton->maps.late);
 }
 
 int kernel_delayed_fd(const struct kernel *kernel)

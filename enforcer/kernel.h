@@ -94,6 +94,7 @@ uint64_t kernel_memory(struct kernel *kernel);
 
 int kernel_pairs_fd(const struct kernel *kernel);
 int kernel_free_slots_fd(const struct kernel *kernel);
+int kernel_late_fd(const struct kernel *kernel);
 int kernel_delayed_fd(const struct kernel *kernel);
 int kernel_stops_fd(const struct kernel *kernel);
 int kernel_events_fd(const struct kernel *kernel);

@@ -7,8 +7,6 @@
 #include "enforcer/log.h"
 #include "enforcer/util.h"
 
-#define SET_BLOCKS_MAX 4096 /* 256 KB: no program is that various; an attacker may try to be */
-
 int profiles_new(struct kernel *kernel, struct profiles **ret)
 {
 	struct profiles *profiles = calloc(1, sizeof(*profiles));
@@ -261,7 +259,7 @@ int profile_grow(struct profiles *profiles, uint32_t slot)
 	AUTO_CLOSE int old = -1, new = -1;
 	int r;
 
-	if (new_blocks > SET_BLOCKS_MAX)
+	if (new_blocks > EBPH_SET_BLOCKS_MAX)
 		return -ENOSPC;
 	old = set_open(profiles, slot);
 	if (old < 0)
@@ -274,7 +272,7 @@ int profile_grow(struct profiles *profiles, uint32_t slot)
 	if (r)
 		return r;
 	for (;; new_blocks *= 2) {
-		if (new_blocks > SET_BLOCKS_MAX)
+		if (new_blocks > EBPH_SET_BLOCKS_MAX)
 			return -ENOSPC;
 		free(grown);
 		grown = calloc(new_blocks, sizeof(*grown));
@@ -296,4 +294,28 @@ int profile_grow(struct profiles *profiles, uint32_t slot)
 	profiles->pair_memory += map_memory(new) - map_memory(old);
 	r = set_read(old, old_blocks, after);
 	return r ? r : late_words_merge(profiles, slot, before, after, old_blocks);
+}
+
+int profile_late_merge(struct profiles *profiles, uint32_t slot)
+{
+	int map = kernel_late_fd(profiles->kernel), r = 0;
+	uint64_t words[EBPH_MERGE_WORDS];
+	__u64 key, next, bits;
+	bool more = !bpf_map_get_next_key(map, NULL, &next);
+	size_t n = 0;
+
+	while (more && (!r || r == -ENOSPC)) {
+		key = next;
+		/* Before the key is deleted, or the walk would begin anew. */
+		more = !bpf_map_get_next_key(map, &key, &next);
+		if (ebph_late_slot(key) == slot &&
+		    !bpf_map_lookup_and_delete_elem(map, &key, &bits))
+			words[n++] = (key & EBPH_WORD_KEY_MASK) | bits;
+		if (n == EBPH_MERGE_WORDS || (n && !more)) {
+			r = kernel_merge(profiles->kernel, slot, words, n, NULL);
+			n = 0;
+		}
+	}
+	/* What found no room again waits again: ebph_merge_words has seen to it. */
+	return r == -ENOSPC ? 0 : r;
 }

@@ -70,6 +70,13 @@ void profile_protect(struct profiles *profiles, uint32_t slot);
 int profile_grow(struct profiles *profiles, uint32_t slot);
 
 /**
+ * profile_late_merge() - takes the pairs that waited for the set of a slot to grow into it.
+ *
+ * Return: 0 or -errno.
+ */
+int profile_late_merge(struct profiles *profiles, uint32_t slot);
+
+/**
  * profile_words() - reads the pair set of a slot.
  * @ret_words: array to be freed by the caller
  *
