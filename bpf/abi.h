@@ -47,21 +47,20 @@ struct ebph_profile {
 	__u64 normal_due_ns;	/* CLOCK_BOOTTIME; frozen becomes normal then */
 	__u64 normal_calls;	/* made while normal */
 	__u64 anomalies;	/* calls with at least one unseen pair, while normal */
-	__u64 stops;		/* delays served, or in dry-run that would have been */
-	__u64 stop_ns;		/* their sum */
-	__u64 aborts;		/* execve failed by us, or in dry-run that would have been */
+	__u64 stop_ns;		/* sum of the delays in .stops */
+	__u64 heat;		/* recent anomalies of all processes: ebph_heat_decay() */
+	__u32 stops;		/* delays served, or in dry-run that would have been */
+	__u32 aborts;		/* execve failed by us, or in dry-run that would have been */
+	__u32 normal_anomalies; /* since it became normal; compared with anomaly_limit */
 	__u32 runs;		/* execs, and processes adopted while running */
 	__u32 tasks;		/* live threads */
 	__u32 words;		/* in the pair set */
 	__u32 grow_blocks;	/* the size that the daemon was asked to enlarge last; 0: none */
-	__u64 reports_since_ns; /* CLOCK_BOOTTIME; begin of the second that .reports counts in */
+	__u32 reports_since_s;	/* CLOCK_BOOTTIME; the second that .reports counts in */
 	__u32 reports;		/* events about this profile in that second */
-	__u32 pad;
+	__u32 forgets; /* how often pairs were taken from the set: grown sets are checked */
 };
 EBPH_ASSERT_SIZE(struct ebph_profile, 128);
-
-/* Events of one profile that are sent in a second; what happens beyond is counted only. */
-#define EBPH_REPORTS_PER_SECOND 64
 
 /* ---- settings -------------------------------------------------------------------------- */
 
@@ -73,7 +72,8 @@ struct ebph_settings {
 	__u64 min_calls;      /* of a profile, before it may freeze */
 	__u64 normal_wait_ns; /* frozen for so long: normal */
 	__u64 delay_base_ns;
-	__u64 max_delay_ns; /* bounds every single delay */
+	__u64 max_delay_ns;	 /* bounds every single delay */
+	__u64 heat_half_life_ns; /* 0: there is no heat */
 	__u32 min_runs;
 	__u32 normal_factor;
 	__u32 normal_factor_den;
@@ -83,9 +83,15 @@ struct ebph_settings {
 	__u32 self_tgid;	/* the daemon: not watched, never stopped */
 	__u32 guardian_tgid;	/* likewise */
 	__u32 stand_down;	/* not 0: stop nobody, abort nothing, whatever the mode */
-	__u32 pad;
+	__u32 anomaly_limit;	/* anomalies of a normal profile beyond which it is doubted */
+	__u32 tolerize_limit;	/* LFC beyond which nothing is kept for a later acceptance */
+	__u32 auto_tolerize;	/* not 0: a doubted profile goes back to training by itself */
+	__u32 reports_per_s;	/* events of one profile; what happens beyond is only counted */
+	__u32 generation;	/* grows when a profile loses pairs: windows are verified anew */
 };
-EBPH_ASSERT_SIZE(struct ebph_settings, 80);
+EBPH_ASSERT_SIZE(struct ebph_settings, 104);
+
+#define EBPH_REPORTS_PER_SECOND 64 /* settings.reports_per_s, as the daemon sets it */
 
 /* A daemon silent for longer than this could not release anybody: BPF stops nobody then. */
 #define EBPH_HEARTBEAT_LIMIT_NS 2000000000ull
@@ -121,6 +127,7 @@ enum ebph_event_type {
 	EBPH_EVENT_STOP,	/* struct ebph_event_stop: in a ring of its own */
 	EBPH_EVENT_ABORT,	/* struct ebph_event_abort */
 	EBPH_EVENT_GROW,	/* struct ebph_event_grow */
+	EBPH_EVENT_DOUBT,	/* struct ebph_event_doubt */
 };
 
 /* Every record begins with this; the type says what follows. */
@@ -164,11 +171,16 @@ struct ebph_event_anomaly {
 	struct ebph_window window; /* with the anomalous call as the current one */
 	__u64 delay_ns;		   /* decided, whether or not the mode lets it happen */
 	__u32 unseen;		   /* bit d-1: the pair at distance d was unseen */
-	__u32 recent;		   /* LFC, this anomaly included */
+	__u32 lfc;		   /* of the thread, this anomaly included */
+	__u32 heat;		   /* of the profile, this anomaly included */
 	__u32 answer;		   /* enum ebph_answer, decided */
 	__u32 mode;		   /* enum ebph_mode: only enforce carries the answer out */
+	__u32 pad;
 };
-EBPH_ASSERT_SIZE(struct ebph_event_anomaly, 64);
+EBPH_ASSERT_SIZE(struct ebph_event_anomaly, 72);
+
+/* The recent anomalies that the response goes by. */
+#define ebph_recent(lfc, heat) ((lfc) > (heat) ? (lfc) : (heat))
 
 struct ebph_event_stop {
 	struct ebph_event event;
@@ -194,6 +206,14 @@ struct ebph_event_grow {
 };
 EBPH_ASSERT_SIZE(struct ebph_event_grow, 32);
 
+/* A normal profile has had more anomalies than settings.anomaly_limit: is it wrong? */
+struct ebph_event_doubt {
+	struct ebph_event event;
+	__u32 anomalies; /* since it became normal */
+	__u32 tolerized; /* not 0: it went back to training by itself */
+};
+EBPH_ASSERT_SIZE(struct ebph_event_doubt, 32);
+
 /* ---- counters -------------------------------------------------------------------------- */
 
 /*
@@ -203,6 +223,7 @@ EBPH_ASSERT_SIZE(struct ebph_event_grow, 32);
 /* clang-format off */
 #define EBPH_COUNTERS(X)                                                                           \
 	X(NO_TASK_STATE, "no_task_state", "calls not seen: no memory for the thread's state")      \
+	X(RESCUED, "rescued", "events that the kernel skipped, taken by a second program: not lost") \
 	X(NO_EXE, "no_exe", "programs not followed: the kernel names no executable")               \
 	X(NO_SLOT, "no_slot", "calls not learned: no empty profile slot")                          \
 	X(NO_SET, "no_set", "calls not learned: the profile's pair set is missing")                \
@@ -238,6 +259,23 @@ enum ebph_counter {
 #define ebph_late_slot(key)	      ((__u32)((key) >> EBPH_LATE_SLOT_SHIFT) & 0xfffffu)
 
 /* ---- commands to SEC("syscall") programs ----------------------------------------------- */
+
+/* What an operator says of a profile. */
+enum ebph_verb {
+	/* It is normal from now on, with all that was seen, also what came after it was normal. */
+	EBPH_VERB_NORMALIZE = 1,
+	/* What was not yet accepted is forgotten: of a normal profile what came after it became
+	 * normal; of another everything, and it learns anew. */
+	EBPH_VERB_SENSITIZE,
+	/* Back to training, and what came while it was normal is accepted. */
+	EBPH_VERB_TOLERIZE,
+};
+
+struct ebph_command {
+	__u32 slot;
+	__u32 verb; /* enum ebph_verb */
+};
+EBPH_ASSERT_SIZE(struct ebph_command, 8);
 
 #define EBPH_MERGE_WORDS 64
 

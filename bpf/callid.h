@@ -9,6 +9,7 @@
  * 512 .. 1023  ia32 (int $0x80, sysenter, 32-bit syscall), by TS_COMPAT of the thread
  *      1024    x32 (bit 30 set): one bucket; Debian and its kin refuse these calls at boot
  *      1025    invalid: a number that no table has
+ * 1280 .. 1535  io_uring operations, which never come through sys_enter
  *      2046    handler: stands before the first call of a signal handler
  *      2047    none: before the first call of a program
  *
@@ -25,6 +26,8 @@
 #define EBPH_CALL_IA32	  512u
 #define EBPH_CALL_X32	  1024u
 #define EBPH_CALL_INVALID 1025u
+#define EBPH_CALL_URING	  1280u
+#define EBPH_URING_OPS	  256u /* an opcode is a byte */
 #define EBPH_CALL_HANDLER 2046u
 #define EBPH_CALL_NONE	  2047u
 
@@ -65,6 +68,12 @@ static inline __u32 ebph_call_id(__u64 nr, __u32 compat)
 	if (!compat && n != 0xffffffffu && (n & EBPH_X32_BIT))
 		return EBPH_CALL_X32;
 	return EBPH_CALL_INVALID;
+}
+
+/* The call id of an io_uring operation: IORING_OP_* of include/uapi/linux/io_uring.h. */
+static inline __u32 ebph_call_uring(__u32 opcode)
+{
+	return EBPH_CALL_URING + (opcode & (EBPH_URING_OPS - 1));
 }
 
 /* Not 0 when @id is a call that replaces the program. */

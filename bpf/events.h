@@ -24,13 +24,13 @@ static inline void event_head(struct ebph_event *event, __u32 type, __u32 slot)
  */
 static inline int report_allowed(struct ebph_profile *head)
 {
-	__u64 now_ns = bpf_ktime_get_boot_ns();
+	__u32 now_s = bpf_ktime_get_boot_ns() / 1000000000ull;
 
-	if (now_ns - head->reports_since_ns > 1000000000ull) {
-		head->reports_since_ns = now_ns;
+	if (now_s != head->reports_since_s) {
+		head->reports_since_s = now_s;
 		head->reports = 0;
 	}
-	if (__sync_fetch_and_add(&head->reports, 1) < EBPH_REPORTS_PER_SECOND)
+	if (__sync_fetch_and_add(&head->reports, 1) < settings.reports_per_s)
 		return 1;
 	count(EBPH_COUNT_EVENT_LIMITED);
 	return 0;

@@ -11,6 +11,7 @@
 #define EBPH_KERNEL_H
 
 #include <linux/types.h>
+#include <stddef.h>
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -75,6 +76,9 @@ struct task_struct {
 	int tgid;
 	struct signal_struct *signal;
 	unsigned int ptrace; /* not 0: traced; a stop would confuse the tracer */
+	/* The stack for signal handlers that sigaltstack() has set up: lowest address, bytes. */
+	unsigned long sas_ss_sp;
+	size_t sas_ss_size;
 };
 
 /* Signals: is a handler about to run? */
@@ -82,7 +86,7 @@ struct kernel_siginfo; /* named in a prototype, never read */
 
 struct sigaction {
 	void *sa_handler;
-	unsigned long sa_flags; /* SA_RESTART */
+	unsigned long sa_flags; /* SA_RESTART, SA_ONSTACK */
 };
 
 struct k_sigaction {
@@ -93,6 +97,12 @@ struct k_sigaction {
 struct pt_regs {
 	unsigned long ax;
 	unsigned long orig_ax; /* -1: it was not a system call that was interrupted */
+	unsigned long sp;      /* user stack: which signal frame is live */
+};
+
+/* An operation that a thread has handed to io_uring. */
+struct io_kiocb {
+	__u8 opcode;
 };
 
 /* How large a pair set is, read off the inner map itself (5.8 and later: 41c48f3a9823). */
@@ -102,7 +112,9 @@ struct bpf_map {
 
 #pragma clang attribute pop
 
-#define SA_RESTART 0x10000000ul /* include/uapi/asm-generic/signal-defs.h */
+/* include/uapi/asm-generic/signal-defs.h */
+#define SA_ONSTACK 0x08000000ul
+#define SA_RESTART 0x10000000ul
 
 /* What a call returns that is to be made again after a signal (include/linux/errno.h). */
 #define ERESTARTSYS	      512

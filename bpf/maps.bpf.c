@@ -15,4 +15,7 @@ struct counters_map counters SEC(".maps");
 
 struct ebph_settings settings SEC(".data");
 
+/* Written by the daemon before it loads the programs: see second.h. */
+const volatile bool preemptible = false;
+
 char LICENSE[] SEC("license") = "GPL";

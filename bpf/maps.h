@@ -4,33 +4,11 @@
 #define EBPH_MAPS_H
 
 #include <linux/bpf.h>
+#include <stdbool.h>
 #include <bpf/bpf_helpers.h>
 #include "abi.h"
 #include "pairset.h"
-
-/* Windows of one thread that were found whole in its profile. */
-#define EBPH_VERIFIED_SETS 8
-#define EBPH_VERIFIED_WAYS 4
-#define EBPH_FRAMES	   4 /* nested signal handlers whose outer window is kept */
-
-/* One thread. Task storage: the kernel frees it with the thread, and no flood can evict it. */
-struct task_state {
-	struct ebph_window window;
-	__u32 slot;  /* of the profile; 0: none yet */
-	__u32 flags; /* TASK_* */
-	__u32 calls; /* made since the last flush to the profile */
-	__u32 depth; /* signal handlers entered and not left; may exceed EBPH_FRAMES */
-	struct ebph_frame frame;
-	struct ebph_window saved[EBPH_FRAMES]; /* the windows that handlers interrupted */
-	struct ebph_window verified[EBPH_VERIFIED_SETS][EBPH_VERIFIED_WAYS];
-};
-
-_Static_assert(sizeof(struct task_state) <= 1024, "a thread's state takes at most 1 KB");
-
-/* task_state.flags; while all are clear, a call needs no more than the window to be judged. */
-#define TASK_IGNORED 1u /* the daemon and its guardian */
-#define TASK_ABORT   2u /* the execve that this thread is in must fail */
-#define TASK_RESTART 4u /* a signal interrupted the last call; the kernel will make it again */
+#include "state.h"
 
 struct tasks_map {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -136,7 +114,7 @@ static inline void count(__u32 counter)
 	__u64 *value = bpf_map_lookup_elem(&counters, &counter);
 
 	if (value)
-		*value += 1; /* per CPU, and tracing programs are not preempted by their like */
+		__sync_fetch_and_add(value, 1); /* per CPU, but from 7.0 on we may be preempted */
 }
 
 #endif

@@ -75,6 +75,15 @@ static void state_change(struct ebph_profile *head, __u32 slot, __u32 before, __
 	bpf_ringbuf_submit(event, 0);
 }
 
+/* From @before to training. It may freeze again, at the earliest with the next call. */
+static void training_begin(struct ebph_profile *head, __u32 slot, __u32 before)
+{
+	head->last_mod_calls = head->calls;
+	head->normal_anomalies = 0;
+	if (before != EBPH_STATE_TRAINING)
+		state_change(head, slot, before, EBPH_STATE_TRAINING);
+}
+
 /* Takes the steps that time and call counts allow. */
 static void state_advance(struct ebph_profile *head, __u32 slot)
 {
@@ -182,7 +191,7 @@ static int pair_add(struct profile *profile, __u64 key, __u64 bits)
 struct visit {
 	struct profile profile;
 	const struct ebph_window *window;
-	__u64 masks;   /* in which a pair that does not belong to the profile is added */
+	__u64 masks;   /* to which a pair that does not belong to the profile is added */
 	__u32 current; /* call id */
 	__u32 unseen;  /* bit d-1: the pair at distance d did not belong to the profile */
 };
@@ -200,8 +209,30 @@ static long pair_visit(__u32 i, struct visit *visit)
 	    EBPH_WORD_NORMAL_BITS)
 		return 0;
 	visit->unseen |= 1u << (i & 7);
-	pair_add(&visit->profile, key, bits & visit->masks);
+	if (visit->masks)
+		pair_add(&visit->profile, key, bits & visit->masks);
 	return 0;
+}
+
+/* An anomaly more of a normal profile: too many, and it may be wrong. */
+static void profile_doubt(struct ebph_profile *head, __u32 slot)
+{
+	struct ebph_event_doubt *event;
+	__u32 anomalies;
+
+	__sync_fetch_and_add(&head->anomalies, 1);
+	anomalies = __sync_fetch_and_add(&head->normal_anomalies, 1) + 1;
+	if (anomalies != settings.anomaly_limit + 1)
+		return;
+	event = event_reserve(struct ebph_event_doubt, EBPH_EVENT_DOUBT, slot);
+	if (event) {
+		event->anomalies = anomalies;
+		event->tolerized = settings.auto_tolerize;
+		bpf_ringbuf_submit(event, 0);
+	}
+	/* What was seen meanwhile is in the training masks only: it is not accepted by this. */
+	if (settings.auto_tolerize)
+		training_begin(head, slot, EBPH_STATE_NORMAL);
 }
 
 __hidden int profile_judge(struct task_state *task, struct verdict *ret)
@@ -221,7 +252,8 @@ __hidden int profile_judge(struct task_state *task, struct verdict *ret)
 	head_flush(head, task);
 	ret->state = head->state;
 	if (ret->state == EBPH_STATE_NORMAL)
-		visit.masks = EBPH_WORD_TRAINING_BITS;
+		visit.masks =
+			task->frame.count > settings.tolerize_limit ? 0 : EBPH_WORD_TRAINING_BITS;
 
 	/* A loop of the kernel's: unrolled, the verifier would multiply the paths of all eight. */
 	bpf_loop(EBPH_DISTANCES, pair_visit, &visit, 0);
@@ -230,12 +262,122 @@ __hidden int profile_judge(struct task_state *task, struct verdict *ret)
 	if (!visit.unseen)
 		return 0;
 	if (ret->state == EBPH_STATE_NORMAL) {
-		__sync_fetch_and_add(&head->anomalies, 1);
+		profile_doubt(head, slot);
 		return 0;
 	}
 	head->last_mod_calls = head->calls;
 	if (ret->state == EBPH_STATE_FROZEN)
 		state_change(head, slot, EBPH_STATE_FROZEN, EBPH_STATE_TRAINING);
+	return 0;
+}
+
+/* ---- taking pairs in, or forgetting them ------------------------------------------------- */
+
+enum sweep_what {
+	SWEEP_ACCEPT, /* what was seen belongs to the profile */
+	SWEEP_REFUSE, /* what does not belong to it was not seen */
+	SWEEP_RESET,  /* nothing was seen. Words stay, without bits: sets lose none */
+};
+
+struct sweep {
+	void *set;
+	__u32 what; /* enum sweep_what */
+};
+
+static long block_sweep(__u32 i, struct sweep *sweep)
+{
+	struct ebph_block *block = ebph_block_at(sweep->set, i);
+
+	if (!block)
+		return 1;
+	for (__u32 j = 0; j < EBPH_BLOCK_WORDS; j++) {
+		__u64 word = block->word[j], extra;
+
+		extra = ebph_word_training(word) & ~ebph_word_normal(word);
+		if (sweep->what == SWEEP_ACCEPT && extra)
+			__sync_fetch_and_or(&block->word[j], extra);
+		else if (sweep->what == SWEEP_REFUSE && extra)
+			__sync_fetch_and_and(&block->word[j], ~(extra << 8));
+		else if (sweep->what == SWEEP_RESET && word)
+			__sync_fetch_and_and(&block->word[j], EBPH_WORD_KEY_MASK);
+	}
+	return 0;
+}
+
+static void profile_sweep(struct profile *profile, __u32 what)
+{
+	struct sweep sweep = {.set = profile->set, .what = what};
+
+	bpf_loop(profile->blocks, block_sweep, &sweep, 0);
+	if (what != SWEEP_ACCEPT)
+		__sync_fetch_and_add(&profile->head->forgets, 1);
+}
+
+__hidden void profile_forget_unseen(__u32 slot)
+{
+	struct profile profile;
+
+	if (!profile_open(slot, &profile))
+		profile_sweep(&profile, SWEEP_REFUSE);
+}
+
+/* ---- what the daemon asks for ------------------------------------------------------------ */
+
+/* What ebph_command_run is to do: written by the daemon, which is one thread. */
+struct ebph_command command;
+
+static void normalize(struct profile *profile)
+{
+	struct ebph_profile *head = profile->head;
+	__u32 state = head->state;
+
+	profile_sweep(profile, SWEEP_ACCEPT);
+	head->normal_anomalies = 0;
+	head->heat = 0;
+	if (state != EBPH_STATE_NORMAL)
+		state_change(head, profile->slot, state, EBPH_STATE_NORMAL);
+}
+
+static void sensitize(struct profile *profile)
+{
+	struct ebph_profile *head = profile->head;
+
+	if (head->state == EBPH_STATE_NORMAL) {
+		profile_sweep(profile, SWEEP_REFUSE);
+		return;
+	}
+	profile_sweep(profile, SWEEP_RESET);
+	head->calls = 0;
+	head->runs = 0;
+	training_begin(head, profile->slot, EBPH_STATE_FROZEN);
+	/* After the pairs are gone: windows that were verified with them are not any more. */
+	__sync_fetch_and_add(&settings.generation, 1);
+}
+
+static void tolerize(struct profile *profile)
+{
+	struct ebph_profile *head = profile->head;
+
+	profile_sweep(profile, SWEEP_ACCEPT);
+	head->heat = 0;
+	training_begin(head, profile->slot, head->state);
+}
+
+SEC("syscall")
+int ebph_command_run(void *ctx)
+{
+	struct profile profile;
+
+	if (profile_open(command.slot, &profile) || profile.head->state == EBPH_STATE_NONE)
+		return -1;
+	if (command.verb == EBPH_VERB_NORMALIZE)
+		normalize(&profile);
+	else if (command.verb == EBPH_VERB_SENSITIZE)
+		sensitize(&profile);
+	else if (command.verb == EBPH_VERB_TOLERIZE)
+		tolerize(&profile);
+	else
+		return -1;
 	return 0;
 }
 

@@ -35,6 +35,9 @@ __hidden void profile_leave(__u32 slot);
  */
 __hidden int profile_judge(struct task_state *task, struct verdict *ret);
 
+/* Forgets what a normal profile has seen since it became normal: it was not normal at all. */
+__hidden void profile_forget_unseen(__u32 slot);
+
 /* Takes the calls that a thread has counted for itself into its profile. */
 __hidden void profile_flush(struct task_state *task);
 

@@ -155,10 +155,47 @@ static void anomaly_report(struct task_state *state, struct ebph_profile *head, 
 	event->window = state->window;
 	event->delay_ns = decision->delay_ns;
 	event->unseen = unseen;
-	event->recent = decision->recent;
+	event->lfc = state->frame.count;
+	event->heat = ebph_heat_count(head->heat);
 	event->answer = decision->answer;
 	event->mode = settings.mode;
+	event->pad = 0;
 	bpf_ringbuf_submit(event, 0);
+}
+
+/*
+ * The heat of a profile, with one anomaly more if there is one now. A CPU that loses the race
+ * against two others in a row leaves its anomaly out: that many make it hot without it.
+ */
+static __u32 heat_take(struct ebph_profile *head, __u32 unseen)
+{
+	__u64 now_ns, before, after = 0;
+
+	if (!settings.heat_half_life_ns)
+		return 0;
+	now_ns = bpf_ktime_get_boot_ns();
+	for (int i = 0; i < 3; i++) {
+		before = head->heat;
+		after = unseen ? ebph_heat_add(before, now_ns, settings.heat_half_life_ns) :
+				 ebph_heat_decay(before, now_ns, settings.heat_half_life_ns);
+		if (before == after ||
+		    __sync_val_compare_and_swap(&head->heat, before, after) == before)
+			break;
+	}
+	return ebph_heat_count(after);
+}
+
+/* Takes a call into the thread's locality frame. Return: the recent anomalies to go by. */
+static __u32 recent_take(struct task_state *state, struct ebph_profile *head, __u32 unseen)
+{
+	__u32 heat = heat_take(head, unseen);
+
+	ebph_frame_push(&state->frame, unseen != 0);
+	/* So much at once is an attack: what it showed must not be accepted later. */
+	if (unseen && head->state == EBPH_STATE_NORMAL &&
+	    state->frame.count == settings.tolerize_limit + 1)
+		profile_forget_unseen(state->slot);
+	return ebph_recent(state->frame.count, heat);
 }
 
 __hidden void respond(struct task_struct *task, struct task_state *state, __u32 call, __u32 unseen)
@@ -178,8 +215,7 @@ __hidden void respond(struct task_struct *task, struct task_state *state, __u32 
 		__builtin_memset(&state->frame, 0, sizeof(state->frame));
 		count(EBPH_COUNT_EXEMPT);
 	} else {
-		ebph_frame_push(&state->frame, unseen != 0);
-		decide(call, unseen, state->frame.count, &decision);
+		decide(call, unseen, recent_take(state, head, unseen), &decision);
 	}
 	if (unseen)
 		anomaly_report(state, head, unseen, &decision);

@@ -4,6 +4,8 @@
 #include "task.h"
 #include "profile.h"
 #include "response.h"
+#include "second.h"
+#include <bpf/bpf_tracing.h>
 
 #define FLUSH_CALLS 1024 /* a power of two; after so many calls the profile hears of them */
 
@@ -20,10 +22,14 @@ static __always_inline int verified_find(struct task_state *task)
 }
 
 /* The current window goes to the first way; what was there moves on, the oldest falls out. */
-static void verified_add(struct task_state *task)
+static void verified_add(struct task_state *task, __u32 generation)
 {
 	struct ebph_window *set = verified_set(task);
 
+	if (task->generation != generation) {
+		__builtin_memset(task->verified, 0, sizeof(task->verified));
+		task->generation = generation;
+	}
 #pragma unroll
 	for (int way = EBPH_VERIFIED_WAYS - 1; way > 0; way--)
 		set[way] = set[way - 1];
@@ -33,8 +39,8 @@ static void verified_add(struct task_state *task)
 /* A call whose window is not known to be whole, or of a thread with recent anomalies. */
 static int call_judge(struct task_struct *task, struct task_state *state, __u32 call)
 {
+	__u32 anomaly, generation = settings.generation; /* before the pairs are looked at */
 	struct verdict verdict = {};
-	__u32 anomaly;
 
 	if (!state->slot) {
 		/* No slot was free before. What was not learned must not come in as a window. */
@@ -42,16 +48,18 @@ static int call_judge(struct task_struct *task, struct task_state *state, __u32 
 			return 0;
 		ebph_window_shift(&state->window, call);
 	}
-	if (profile_judge(state, &verdict))
+	if (profile_judge(state, &verdict)) {
+		if (ebph_call_is_sigreturn(call))
+			frame_pop(task, state);
 		return 0;
-
+	}
 	anomaly = verdict.state == EBPH_STATE_NORMAL ? verdict.unseen : 0;
 	if (anomaly || state->frame.count)
 		respond(task, state, call, anomaly);
 	if (ebph_call_is_sigreturn(call))
-		frame_pop(state);
+		frame_pop(task, state);
 	else if (!verdict.unseen)
-		verified_add(state);
+		verified_add(state, generation);
 	return 0;
 }
 
@@ -75,34 +83,94 @@ static int call_is_new(struct task_state *state, __u32 call)
 	return 0;
 }
 
-static __always_inline int call_enter(struct task_struct *task, __u64 nr)
+/* The current thread makes @call. */
+static __always_inline int call_take(struct task_struct *task, struct task_state *state, __u32 call)
 {
-	struct task_state *state;
-	__u32 call;
+	if (state->flags && !call_is_new(state, call))
+		return 0;
+	ebph_window_shift(&state->window, call);
+	state->calls++;
+	if (verified_find(state) && state->generation == settings.generation &&
+	    !state->frame.count && (state->calls & (FLUSH_CALLS - 1)))
+		return 0;
+	return call_judge(task, state, call);
+}
 
-	state = bpf_task_storage_get(&tasks, task, NULL, 0);
-	if (!state) {
-		state = task_adopt(task);
-		if (!state)
-			return 0;
-	}
-	call = ebph_call_id(nr, task->thread_info.status & TS_COMPAT);
+static __always_inline struct task_state *state_of(struct task_struct *task)
+{
+	struct task_state *state = bpf_task_storage_get(&tasks, task, NULL, 0);
+
+	return state ? state : task_adopt(task);
+}
+
+static __always_inline int call_enter(struct task_struct *task, struct task_state *state, __u64 nr)
+{
+	__u32 call = ebph_call_id(nr, task->thread_info.status & TS_COMPAT);
+
 	if (ebph_call_is_restart(call)) {
 		state->flags &= ~TASK_RESTART;
 		return 0;
 	}
-	if (state->flags && !call_is_new(state, call))
-		return 0;
-
-	ebph_window_shift(&state->window, call);
-	state->calls++;
-	if (verified_find(state) && !state->frame.count && (state->calls & (FLUSH_CALLS - 1)))
-		return 0;
-	return call_judge(task, state, call);
+	return call_take(task, state, call);
 }
 
 SEC("raw_tp/sys_enter")
 int ebph_sys_enter(struct bpf_raw_tracepoint_args *ctx)
 {
-	return call_enter(bpf_get_current_task_btf(), ctx->args[1]);
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_state *state;
+
+	preempt_off();
+	state = state_of(task);
+	if (state) {
+		seen_mark(state, SEEN_CALL);
+		call_enter(task, state, ctx->args[1]);
+	}
+	preempt_on();
+	return 0;
+}
+
+SEC("?raw_tp/sys_enter")
+int ebph_sys_enter2(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_state *state;
+
+	preempt_off();
+	state = state_of(task);
+	if (state && !seen_take(state, SEEN_CALL))
+		call_enter(task, state, ctx->args[1]);
+	preempt_on();
+	return 0;
+}
+
+/*
+ * An operation handed to io_uring: it does what a system call does, and no sys_enter tells of it.
+ * With IORING_SETUP_SQPOLL the current thread is the kernel's, one that polls the queue for its
+ * process, whose memory and thread group it shares; it has a window of its own.
+ */
+static int uring_submit(struct io_kiocb *request)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_state *state;
+
+	preempt_off();
+	state = state_of(task);
+	if (state)
+		call_take(task, state, ebph_call_uring(request->opcode));
+	preempt_on();
+	return 0;
+}
+
+/* Until 6.3; since then the next. The daemon loads the one that this kernel has. */
+SEC("?tp_btf/io_uring_submit_sqe")
+int BPF_PROG(ebph_uring_sqe, struct io_kiocb *request)
+{
+	return uring_submit(request);
+}
+
+SEC("?tp_btf/io_uring_submit_req") /* 6.4, 2ad57931db64 */
+int BPF_PROG(ebph_uring_req, struct io_kiocb *request)
+{
+	return uring_submit(request);
 }

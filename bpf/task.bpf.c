@@ -4,11 +4,25 @@
 #include "task.h"
 #include "profile.h"
 #include "events.h"
+#include "second.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
 #define NSEC_PER_SEC 1000000000ll
 #define SIG_IGN	     1ul /* SIG_DFL is 0; anything above is a handler's address */
+
+extern void bpf_preempt_disable(void) __ksym __weak; /* 6.10 */
+extern void bpf_preempt_enable(void) __ksym __weak;
+
+__hidden void preempt_disable(void)
+{
+	bpf_preempt_disable();
+}
+
+__hidden void preempt_enable(void)
+{
+	bpf_preempt_enable();
+}
 
 static __s64 mtime_of(struct inode *inode)
 {
@@ -104,8 +118,7 @@ __hidden struct task_state *task_adopt(struct task_struct *task)
 }
 
 /* A thread or process begins: it goes on where its parent stands. */
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(ebph_fork, struct task_struct *parent, struct task_struct *child)
+static int fork_take(struct task_struct *parent, struct task_struct *child)
 {
 	struct task_state *from, *to;
 
@@ -120,8 +133,31 @@ int BPF_PROG(ebph_fork, struct task_struct *parent, struct task_struct *child)
 	*to = *from;
 	to->flags &= TASK_IGNORED;
 	to->calls = 0; /* the parent will flush its own */
+	to->seen = 0;
 	if (to->slot)
 		profile_enter(to->slot, 0);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(ebph_fork, struct task_struct *parent, struct task_struct *child)
+{
+	preempt_off();
+	fork_take(parent, child);
+	preempt_on();
+	return 0;
+}
+
+SEC("?tp_btf/sched_process_fork")
+int BPF_PROG(ebph_fork2, struct task_struct *parent, struct task_struct *child)
+{
+	preempt_off();
+	/* The child has not run yet: what it has is from the first program. */
+	if (!bpf_task_storage_get(&tasks, child, NULL, 0)) {
+		count(EBPH_COUNT_RESCUED);
+		fork_take(parent, child);
+	}
+	preempt_on();
 	return 0;
 }
 
@@ -129,16 +165,18 @@ int BPF_PROG(ebph_fork, struct task_struct *parent, struct task_struct *child)
  * An exec has succeeded; one that fails never comes here and changes nothing. The locality frame
  * stays, or an attacker would wash it off by execve.
  */
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(ebph_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+static struct task_state *exec_state(struct task_struct *task)
 {
 	struct task_state *state;
 
 	state = bpf_task_storage_get(&tasks, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!state) {
+	if (!state)
 		count(EBPH_COUNT_NO_TASK_STATE);
-		return 0;
-	}
+	return state;
+}
+
+static int exec_take(struct task_state *state, struct linux_binprm *bprm)
+{
 	if (state->slot) {
 		profile_flush(state);
 		profile_leave(state->slot);
@@ -148,8 +186,35 @@ int BPF_PROG(ebph_exec, struct task_struct *task, int old_pid, struct linux_binp
 	return 0;
 }
 
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(ebph_exit, struct task_struct *task)
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(ebph_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	struct task_state *state;
+
+	preempt_off();
+	state = exec_state(task);
+	if (state) {
+		seen_mark(state, SEEN_EXEC);
+		exec_take(state, bprm);
+	}
+	preempt_on();
+	return 0;
+}
+
+SEC("?tp_btf/sched_process_exec")
+int BPF_PROG(ebph_exec2, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	struct task_state *state;
+
+	preempt_off();
+	state = exec_state(task);
+	if (state && !seen_take(state, SEEN_EXEC))
+		exec_take(state, bprm);
+	preempt_on();
+	return 0;
+}
+
+static int exit_take(struct task_struct *task)
 {
 	struct task_state *state = bpf_task_storage_get(&tasks, task, NULL, 0);
 	__u32 tgid = task->tgid;
@@ -161,6 +226,24 @@ int BPF_PROG(ebph_exit, struct task_struct *task)
 	profile_flush(state);
 	profile_leave(state->slot);
 	state->slot = 0;
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(ebph_exit, struct task_struct *task)
+{
+	preempt_off();
+	exit_take(task);
+	preempt_on();
+	return 0;
+}
+
+SEC("?tp_btf/sched_process_exit")
+int BPF_PROG(ebph_exit2, struct task_struct *task)
+{
+	preempt_off();
+	exit_take(task); /* leaves nothing to do for a second time */
+	preempt_on();
 	return 0;
 }
 
@@ -189,37 +272,83 @@ static int call_restarts(struct task_struct *task, struct k_sigaction *handler)
 /* Kept in a saved window: its current call is made again when the handler has ended. */
 #define WINDOW_RESTART (1ull << 62)
 
-/* A handler gets a window of its own; what it interrupted is kept until rt_sigreturn. */
-static void frame_push(struct task_state *state, __u32 restarts)
+/*
+ * How far below the top the kernel puts a signal's stack frame, at most: the state of all vector
+ * and tile registers (11 KB) and some (get_sigframe() in arch/x86/kernel/signal.c).
+ */
+#define SIGNAL_FRAME_MAX 16384
+
+/* Where the kernel will put the stack frame of a handler: below this user address. */
+static __u64 frame_top(struct task_struct *task, const struct k_sigaction *handler, __u64 sp)
 {
-	__u32 depth = state->depth++;
+	__u64 stack = task->sas_ss_sp, size = task->sas_ss_size;
+
+	if ((handler->sa.sa_flags & SA_ONSTACK) && size && !(sp > stack && sp - stack <= size))
+		return stack + size;
+	return sp;
+}
+
+/*
+ * A handler gets a window of its own; what it interrupted is kept until rt_sigreturn.
+ *
+ * A handler may also end by siglongjmp(), which the kernel does not see: the stack tells. Frames
+ * that lie below where the thread is now on the same stack are dead. Those that this overlooks
+ * (on other stacks) are the oldest sooner or later, and the oldest gives way where there is no
+ * room: so what rt_sigreturn looks for is there, however many handlers were left by a jump.
+ */
+static void frame_push(struct task_struct *task, struct task_state *state,
+		       const struct k_sigaction *handler, __u32 restarts)
+{
+	__u64 sp = ((struct pt_regs *)bpf_task_pt_regs(task))->sp;
+	struct saved_frame *saved = state->saved;
+	__u32 depth = state->depth;
 
 	state->flags &= ~TASK_RESTART;
-	if (depth < EBPH_FRAMES) {
-		state->saved[depth] = state->window;
-		if (restarts)
-			state->saved[depth].hi |= WINDOW_RESTART;
-	} else {
-		count(EBPH_COUNT_FRAME_LOST); /* but .depth counts it: the pops stay paired */
+	for (__u32 i = 0; i < EBPH_FRAMES && depth; i++) {
+		if (saved[(depth - 1) & (EBPH_FRAMES - 1)].top > sp)
+			break;
+		depth--;
 	}
+	if (depth >= EBPH_FRAMES) {
+		count(EBPH_COUNT_FRAME_LOST);
+		for (depth = 0; depth < EBPH_FRAMES - 1; depth++)
+			saved[depth] = saved[depth + 1];
+	}
+	saved += depth & (EBPH_FRAMES - 1); /* the mask is for the verifier */
+	saved->window = state->window;
+	saved->top = frame_top(task, handler, sp);
+	if (restarts)
+		saved->window.hi |= WINDOW_RESTART;
+	state->depth = depth + 1;
 	/* Not empty: the first call of a handler could be anything then, execve for one. */
 	ebph_window_clear(&state->window);
 	ebph_window_shift(&state->window, EBPH_CALL_HANDLER);
 }
 
-__hidden void frame_pop(struct task_state *state)
+/*
+ * Finds the frame by the stack pointer, which rt_sigreturn needs where the kernel has put it: one
+ * that nobody has entered, of an attacker's own making, leaves the window as it is, and so does
+ * the end of a handler that was entered before we came.
+ */
+__hidden void frame_pop(struct task_struct *task, struct task_state *state)
 {
+	__u64 sp = ((struct pt_regs *)bpf_task_pt_regs(task))->sp;
 	__u32 depth = state->depth;
 
-	if (!depth)
-		return; /* a sigreturn of one's own making, or a handler entered before we came */
-	state->depth = --depth;
-	if (depth >= EBPH_FRAMES)
+	for (__u32 i = 0; i < EBPH_FRAMES && depth; i++) {
+		struct saved_frame *saved;
+
+		depth--;
+		saved = &state->saved[depth & (EBPH_FRAMES - 1)];
+		if (sp >= saved->top || saved->top - sp > SIGNAL_FRAME_MAX)
+			continue;
+		state->depth = depth;
+		state->window = saved->window;
+		if (state->window.hi & WINDOW_RESTART) {
+			state->window.hi &= ~WINDOW_RESTART;
+			state->flags |= TASK_RESTART;
+		}
 		return;
-	state->window = state->saved[depth];
-	if (state->window.hi & WINDOW_RESTART) {
-		state->window.hi &= ~WINDOW_RESTART;
-		state->flags |= TASK_RESTART;
 	}
 }
 
@@ -229,19 +358,45 @@ __hidden void frame_pop(struct task_state *state)
  * again, and comes to sys_enter a second time; our own SIGSTOP does this to a write to a
  * terminal, say.
  */
+static int signal_take(struct task_struct *task, struct task_state *state,
+		       struct k_sigaction *action)
+{
+	if (!state->slot)
+		return 0;
+	if ((unsigned long)action->sa.sa_handler > SIG_IGN)
+		frame_push(task, state, action, call_restarts(task, action));
+	else if (call_restarts(task, NULL))
+		state->flags |= TASK_RESTART;
+	return 0;
+}
+
 SEC("tp_btf/signal_deliver")
 int BPF_PROG(ebph_signal, int sig, struct kernel_siginfo *info, struct k_sigaction *action)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_state *state;
 
+	preempt_off();
 	state = bpf_task_storage_get(&tasks, task, NULL, 0);
-	if (!state || !state->slot)
-		return 0;
-	if ((unsigned long)action->sa.sa_handler > SIG_IGN)
-		frame_push(state, call_restarts(task, action));
-	else if (call_restarts(task, NULL))
-		state->flags |= TASK_RESTART;
+	if (state) {
+		seen_mark(state, SEEN_SIGNAL);
+		signal_take(task, state, action);
+	}
+	preempt_on();
+	return 0;
+}
+
+SEC("?tp_btf/signal_deliver")
+int BPF_PROG(ebph_signal2, int sig, struct kernel_siginfo *info, struct k_sigaction *action)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_state *state;
+
+	preempt_off();
+	state = bpf_task_storage_get(&tasks, task, NULL, 0);
+	if (state && !seen_take(state, SEEN_SIGNAL))
+		signal_take(task, state, action);
+	preempt_on();
 	return 0;
 }
 

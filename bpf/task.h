@@ -18,7 +18,7 @@ struct task_struct;
 __hidden struct task_state *task_adopt(struct task_struct *task);
 
 /* The current thread ends a signal handler: what it interrupted goes on. */
-__hidden void frame_pop(struct task_state *state);
+__hidden void frame_pop(struct task_struct *task, struct task_state *state);
 
 /* The windows that were found whole in the profile. */
 static inline struct ebph_window *verified_set(struct task_state *task)

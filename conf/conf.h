@@ -51,6 +51,10 @@ struct conf {
 		uint64_t normal_wait_ns;    /* frozen for this long: normal */
 		uint32_t normal_factor;	    /* freeze when train_count * normal_factor_den */
 		uint32_t normal_factor_den; /* > normal_count * normal_factor */
+		uint32_t anomaly_limit;	    /* anomalies before a normal profile is doubted */
+		uint32_t tolerize_limit;    /* LFC beyond which nothing new is kept */
+		bool auto_tolerize;	    /* a doubted profile goes back to training */
+		uint64_t heat_half_life_ns; /* 0: no heat */
 	} detection;
 
 	struct {

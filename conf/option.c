@@ -81,25 +81,42 @@ const struct conf_option conf_options[] = {
 		 "let "
 		 "it see what happens once a day or once a week; seconds are for tests."),
 	COUNT32(detection, normal_factor, 1, 65536, "128",
-		"A profile freezes when all its training calls are more than normal_factor / "
-		"normal_factor_den times those up to its last new lookahead pair. With 128 / 32: "
-		"when more than three quarters of them came after that pair."),
+		"pH's rule: a profile freezes at a call that brings no new lookahead pair when its "
+		"training calls are more than normal_factor / normal_factor_den times those since "
+		"its last new pair. A new pair ends that, so what decides is normal_wait."),
 	COUNT32(detection, normal_factor_den, 1, 65536, "32", "The divisor of normal_factor."),
+	COUNT32(detection, anomaly_limit, 1, 1000000000, "30",
+		"A normal profile with more anomalies than this since it became normal may be "
+		"wrong: that is reported, once, for a person to look."),
+	BOOL(detection, auto_tolerize, "no",
+	     "yes: a profile that has passed anomaly_limit goes back to training by itself, as in "
+	     "pH. What it saw while it was normal is not accepted by that; but who makes a program "
+	     "misbehave slowly enough can bring it to learn more. no: only a person sends a "
+	     "profile back to training."),
+	COUNT32(detection, tolerize_limit, 0, 128, "12",
+		"Unseen pairs of a normal profile are kept, so that they can be accepted later. A "
+		"thread with an LFC above this looks like an attack: what was kept is forgotten, "
+		"and what it does is not kept. 128: everything is kept."),
+	DURATION(detection, heat_half_life, 0, 30 * D, "1min",
+		 "Heat is the number of recent anomalies of all processes of a program: each "
+		 "counts half after this time, a quarter after twice this time. The response goes "
+		 "by LFC or heat, whichever is larger. 0s: by LFC alone."),
 
-	DURATION(response, delay_base, MS, 10 * S, "10ms",
-		 "A delay is 2^LFC times this, LFC being how many of the last 128 calls of the "
-		 "thread were anomalies. With 10ms: LFC 5 costs 0.32 s, 10 costs 10 s, 12 costs 41 "
-		 "s."),
+	DURATION(
+		response, delay_base, MS, 10 * S, "10ms",
+		"A delay is 2^N times this, N being the recent anomalies: LFC, which is how many "
+		"of the last 128 calls of the thread were anomalies, or the heat of its program "
+		"(heat_half_life) if that is more. With 10ms: 5 of them cost 0.32 s, 10 cost 10 s, "
+		"12 cost 41 s."),
 	DURATION(response, max_delay, MS, H, "5min",
-		 "No single delay is longer than this, whatever LFC says. Not less than "
-		 "delay_base."),
-	COUNT32(response, tolerance, 0, 128, "0",
-		"Recent anomalies that cost nothing: no call is delayed until more than this many "
-		"of the last 128 calls of its thread were anomalies. 128: nothing is ever "
-		"delayed."),
-	COUNT32(response, exec_abort_limit, 1, 128, "10",
-		"An execve fails when the call itself is anomalous, or when this many of the last "
-		"128 calls of its thread were anomalies."),
+		 "No single delay is longer than this, however many anomalies there are. Not less "
+		 "than delay_base."),
+	COUNT32(response, tolerance, 0, 1000000, "0",
+		"Recent anomalies that cost nothing: no call is delayed until there are more than "
+		"this many."),
+	COUNT32(response, exec_abort_limit, 1, 1000000, "10",
+		"An execve fails when the call itself is anomalous, or when there are this many "
+		"recent anomalies."),
 
 	COUNT32(store, max_profiles, 16, 65536, "4096",
 		"Most profiles in memory, one for each executable. When all are in use, programs "

@@ -19,6 +19,8 @@ const char *callname(uint32_t id, char buffer[static CALLNAME_MAX])
 		return "invalid";
 	if (id >= EBPH_CALL_IA32 && id < EBPH_CALL_IA32 + EBPH_CALL_PER_ABI)
 		snprintf(buffer, CALLNAME_MAX, "ia32:call %u", id - EBPH_CALL_IA32);
+	else if (id >= EBPH_CALL_URING && id < EBPH_CALL_URING + EBPH_URING_OPS)
+		snprintf(buffer, CALLNAME_MAX, "uring:op %u", id - EBPH_CALL_URING);
 	else
 		snprintf(buffer, CALLNAME_MAX, "call %u", id);
 	return buffer;

@@ -5,14 +5,15 @@
 
 #include <stdint.h>
 
-#define CALLNAME_TABLE_SIZE 1024 /* native and ia32 */
+#define CALLNAME_TABLE_SIZE 1536 /* native, ia32 and, with a gap before, io_uring */
 #define CALLNAME_MAX	    48	 /* bytes for any name */
 
 /* By call id; NULL where the kernel headers have no name. Made by scripts/callnames. */
 extern const char *const callname_table[CALLNAME_TABLE_SIZE];
 
 /**
- * callname() - the name of a call: "write", "ia32:write", "call 467" where there is none.
+ * callname() - the name of a call: "write", "ia32:write", "uring:openat"; "call 467", "uring:op 61"
+ * where the kernel headers of the build had none.
  * @id:	    call id
  * @buffer: where a name that is in no table is put together
  *

@@ -183,7 +183,7 @@ static void anomaly_log(struct event_sink *sink, const struct ebph_event_anomaly
 	log_warn("anomaly: %s pid %u: %s, %u of %d earlier calls never seen before it; %u recent "
 		 "anomalies%s",
 		 profile_name(sink->profiles, anomaly->event.slot), anomaly->event.pid, call,
-		 mismatches, EBPH_DISTANCES, anomaly->recent, answer);
+		 mismatches, EBPH_DISTANCES, ebph_recent(anomaly->lfc, anomaly->heat), answer);
 }
 
 static void on_anomaly(struct event_sink *sink, const struct ebph_event_anomaly *anomaly)
@@ -208,7 +208,10 @@ static void on_anomaly(struct event_sink *sink, const struct ebph_event_anomaly 
 	}
 	json_object_set_new(object, "distances", distances);
 	json_object_set_new(object, "earlier", window);
-	json_object_set_new(object, "recent", json_integer(anomaly->recent));
+	json_object_set_new(object, "recent",
+			    json_integer(ebph_recent(anomaly->lfc, anomaly->heat)));
+	json_object_set_new(object, "lfc", json_integer(anomaly->lfc));
+	json_object_set_new(object, "heat", json_integer(anomaly->heat));
 	json_object_set_new(object, "stop", json_boolean(anomaly->answer & EBPH_ANSWER_STOP));
 	json_object_set_new(object, "abort", json_boolean(anomaly->answer & EBPH_ANSWER_ABORT));
 	json_object_set_new(object, "delay_ms",
@@ -253,6 +256,19 @@ static void on_abort(struct event_sink *sink, const struct ebph_event_abort *abo
 	journal_write(&sink->journal, object);
 }
 
+static void on_doubt(struct event_sink *sink, const struct ebph_event_doubt *doubt)
+{
+	json_t *object = profile_object(sink, "doubt", doubt->event.slot, doubt->event.time_ns);
+
+	log_warn("%s has had %u anomalies since it became normal: %s",
+		 profile_name(sink->profiles, doubt->event.slot), doubt->anomalies,
+		 doubt->tolerized ? "it is training again (auto_tolerize = yes)" :
+				    "an attack, or its profile is wrong");
+	json_object_set_new(object, "anomalies", json_integer(doubt->anomalies));
+	json_object_set_new(object, "tolerized", json_boolean(doubt->tolerized));
+	journal_write(&sink->journal, object);
+}
+
 void event_released(void *context, uint32_t pid)
 {
 	log_info("released: pid %u", pid);
@@ -273,6 +289,7 @@ int event_handle(void *context, void *record, size_t size)
 		[EBPH_EVENT_STOP] = sizeof(struct ebph_event_stop),
 		[EBPH_EVENT_ABORT] = sizeof(struct ebph_event_abort),
 		[EBPH_EVENT_GROW] = sizeof(struct ebph_event_grow),
+		[EBPH_EVENT_DOUBT] = sizeof(struct ebph_event_doubt),
 	};
 	const struct ebph_event *event = record;
 	struct event_sink *sink = context;
@@ -301,6 +318,9 @@ int event_handle(void *context, void *record, size_t size)
 		break;
 	case EBPH_EVENT_GROW:
 		on_grow(sink, record);
+		break;
+	case EBPH_EVENT_DOUBT:
+		on_doubt(sink, record);
 		break;
 	}
 	return enough ? -EAGAIN : 0;

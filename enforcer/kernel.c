@@ -2,6 +2,7 @@
 #include "enforcer/kernel.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <inttypes.h>
 #include <string.h>
@@ -40,14 +41,21 @@ static bool in_host_pid_namespace(void)
 	return !strcmp(name, "pid:[4026531836]"); /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
 }
 
-int kernel_check(const char **ret_reason)
+#define VERSION(major, minor) ((major)*1000u + (minor))
+
+static unsigned int kernel_version(void)
 {
 	unsigned int major = 0, minor = 0;
 	struct utsname uts;
 
 	uname(&uts);
 	sscanf(uts.release, "%u.%u", &major, &minor);
-	if (major < 6 || (major == 6 && minor < 1)) {
+	return VERSION(major, minor);
+}
+
+int kernel_check(const char **ret_reason)
+{
+	if (kernel_version() < VERSION(6, 1)) {
 		*ret_reason = "this kernel is too old: ebph needs Linux 6.1 or later";
 		return -ENOSYS;
 	}
@@ -81,6 +89,23 @@ static const struct {
 	{ABORT_FMOD_RET, "ebph_fmod_bprm", false}, {ABORT_LSM, "ebph_lsm_bprm", false},
 };
 
+/* Where programs at tracepoints can be preempted, each is attached twice: bpf/second.h. */
+static const struct {
+	const char *first, *twin;
+} twins[] = {
+	{"ebph_sys_enter", "ebph_sys_enter2"}, {"ebph_fork", "ebph_fork2"},
+	{"ebph_exec", "ebph_exec2"},	       {"ebph_exit", "ebph_exit2"},
+	{"ebph_signal", "ebph_signal2"},
+};
+
+/* The tracepoint of a submission to io_uring has had two names. */
+static const struct {
+	const char *tracepoint, *program;
+} uring_programs[] = {
+	{"btf_trace_io_uring_submit_req", "ebph_uring_req"},
+	{"btf_trace_io_uring_submit_sqe", "ebph_uring_sqe"},
+};
+
 static void settings_init(struct ebph_settings *settings, const struct conf *conf)
 {
 	settings->heartbeat_ns = now_ns(CLOCK_MONOTONIC);
@@ -94,6 +119,11 @@ static void settings_init(struct ebph_settings *settings, const struct conf *con
 	settings->tolerance = conf->response.tolerance;
 	settings->exec_abort_limit = conf->response.exec_abort_limit;
 	settings->mode = (__u32)conf->enforcer.mode;
+	settings->heat_half_life_ns = conf->detection.heat_half_life_ns;
+	settings->anomaly_limit = conf->detection.anomaly_limit;
+	settings->tolerize_limit = conf->detection.tolerize_limit;
+	settings->auto_tolerize = conf->detection.auto_tolerize;
+	settings->reports_per_s = EBPH_REPORTS_PER_SECOND;
 }
 
 static int maps_resize(struct ebph_bpf *skeleton, uint32_t n_slots)
@@ -115,24 +145,66 @@ static int maps_resize(struct ebph_bpf *skeleton, uint32_t n_slots)
 	return r;
 }
 
+static int program_load(struct ebph_bpf *skeleton, const char *name, bool attach)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(skeleton->obj, name);
+	int r;
+
+	if (!program)
+		return -ENOENT;
+	r = bpf_program__set_autoload(program, true);
+	if (!r)
+		bpf_program__set_autoattach(program, attach);
+	return r;
+}
+
+/* Before 7.0 the tracepoints' own code kept preemption off (DECLARE_TRACE(), a46023d5616e). */
+static int twins_select(struct ebph_bpf *skeleton)
+{
+	int r = 0;
+
+	skeleton->rodata->preemptible = kernel_version() >= VERSION(7, 0);
+	if (!skeleton->rodata->preemptible)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(twins) && !r; i++)
+		r = program_load(skeleton, twins[i].twin, false); /* after the first ones */
+	return r;
+}
+
+static int uring_select(struct ebph_bpf *skeleton)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	int r = 0;
+
+	if (!btf)
+		return -errno;
+	for (size_t i = 0; i < ARRAY_SIZE(uring_programs); i++) {
+		if (btf__find_by_name_kind(btf, uring_programs[i].tracepoint, BTF_KIND_TYPEDEF) < 0)
+			continue;
+		r = program_load(skeleton, uring_programs[i].program, true);
+		break;
+	}
+	btf__free(btf);
+	return r; /* none of them: a kernel without io_uring */
+}
+
 static int programs_select(struct ebph_bpf *skeleton, enum abort_rung rung, bool interrupts)
 {
 	int r = bpf_program__set_autoload(skeleton->progs.ebph_interrupt, interrupts);
 
+	if (!r)
+		r = twins_select(skeleton);
+	if (!r)
+		r = uring_select(skeleton);
 	if (r)
 		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(rung_programs); i++) {
-		struct bpf_program *program;
-
 		if (rung_programs[i].rung != rung)
 			continue;
-		program = bpf_object__find_program_by_name(skeleton->obj, rung_programs[i].program);
-		if (!program)
-			return -ENOENT;
-		r = bpf_program__set_autoload(program, true);
+		/* Attached by rung_attach(): some may fail. */
+		r = program_load(skeleton, rung_programs[i].program, false);
 		if (r)
 			return r;
-		bpf_program__set_autoattach(program, false); /* by rung_attach(): some may fail */
 	}
 	return 0;
 }
@@ -168,6 +240,8 @@ int kernel_new(const struct conf *conf, enum abort_rung rung, bool interrupts, s
 	if (!r)
 		r = lockdown_prepare(kernel->skeleton->progs.ebph_exec);
 	if (!r)
+		r = lockdown_prepare(kernel->skeleton->progs.ebph_exec2);
+	if (!r)
 		r = maps_resize(kernel->skeleton, kernel->n_slots);
 	if (!r)
 		r = programs_select(kernel->skeleton, rung, interrupts);
@@ -194,24 +268,41 @@ void kernel_free(struct kernel *kernel)
 	free(kernel);
 }
 
-/* Attaches the programs of the rung; the skeleton owns the links. */
-static int rung_attach(struct kernel *kernel)
+/* Attaches one program; the skeleton owns the link. */
+static int program_attach(struct kernel *kernel, const char *name)
 {
 	struct bpf_object_skeleton *parts = kernel->skeleton->skeleton;
 
 	for (int i = 0; i < parts->prog_cnt; i++) {
-		const struct bpf_prog_skeleton *part = &parts->progs[i];
+		if (strcmp(parts->progs[i].name, name))
+			continue;
+		*parts->progs[i].link = bpf_program__attach(*parts->progs[i].prog);
+		return *parts->progs[i].link ? 0 : -errno;
+	}
+	return -ENOENT;
+}
 
-		for (size_t j = 0; j < ARRAY_SIZE(rung_programs); j++) {
-			if (rung_programs[j].rung != kernel->rung ||
-			    strcmp(rung_programs[j].program, part->name))
-				continue;
-			*part->link = bpf_program__attach(*part->prog);
-			if (!*part->link && !rung_programs[j].optional)
-				return -errno;
-		}
+static int rung_attach(struct kernel *kernel)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rung_programs); i++) {
+		int r = 0;
+
+		if (rung_programs[i].rung == kernel->rung)
+			r = program_attach(kernel, rung_programs[i].program);
+		if (r && !rung_programs[i].optional)
+			return r;
 	}
 	return 0;
+}
+
+static int twins_attach(struct kernel *kernel)
+{
+	int r = 0;
+
+	for (size_t i = 0; kernel->skeleton->rodata->preemptible && i < ARRAY_SIZE(twins) && !r;
+	     i++)
+		r = program_attach(kernel, twins[i].twin);
+	return r;
 }
 
 int kernel_attach(struct kernel *kernel)
@@ -219,7 +310,9 @@ int kernel_attach(struct kernel *kernel)
 	/* The answer before the question: no anomaly may come while nothing could answer it. */
 	int r = rung_attach(kernel);
 
-	return r ? r : ebph_bpf__attach(kernel->skeleton);
+	if (!r)
+		r = ebph_bpf__attach(kernel->skeleton);
+	return r ? r : twins_attach(kernel);
 }
 
 void kernel_detach(struct kernel *kernel)
@@ -275,6 +368,15 @@ int kernel_merge(struct kernel *kernel, uint32_t slot, const uint64_t *words, si
 	return merge->full ? -ENOSPC : 0;
 }
 
+int kernel_command(struct kernel *kernel, uint32_t slot, enum ebph_verb verb)
+{
+	struct ebph_command *command = &kernel->skeleton->bss->command;
+
+	command->slot = slot;
+	command->verb = verb;
+	return program_run(kernel->skeleton->progs.ebph_command_run, NULL, 0);
+}
+
 int kernel_release(struct kernel *kernel, uint32_t tgid, uint64_t start_ns, uint64_t *ret_due_ns)
 {
 	struct ebph_release *release = &kernel->skeleton->bss->release;
@@ -326,20 +428,30 @@ const char *kernel_counter_help(enum ebph_counter counter)
 	return helps[counter];
 }
 
+static bool is_twin(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(twins); i++)
+		if (!strcmp(twins[i].twin, name))
+			return true;
+	return false;
+}
+
 uint64_t kernel_missed_runs(struct kernel *kernel)
 {
+	uint64_t rescued, sum = 0;
 	struct bpf_program *program;
-	uint64_t sum = 0;
 
 	bpf_object__for_each_program(program, kernel->skeleton->obj) {
 		struct bpf_prog_info info = {};
 		__u32 size = sizeof(info);
 
-		if (bpf_program__fd(program) >= 0 &&
+		if (bpf_program__fd(program) >= 0 && !is_twin(bpf_program__name(program)) &&
 		    !bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
 			sum += info.recursion_misses;
 	}
-	return sum;
+	/* After the misses: the other way round, what is rescued in between would look lost. */
+	rescued = kernel_counter(kernel, EBPH_COUNT_RESCUED);
+	return sum > rescued ? sum - rescued : 0;
 }
 
 uint64_t map_memory(int map_fd)

@@ -71,6 +71,13 @@ int kernel_merge(struct kernel *kernel, uint32_t slot, const uint64_t *words, si
 		 uint32_t *ret_added);
 
 /**
+ * kernel_command() - does to the profile of a slot what an operator says.
+ *
+ * Return: 0; -EINVAL when the slot has no profile; -errno.
+ */
+int kernel_command(struct kernel *kernel, uint32_t slot, enum ebph_verb verb);
+
+/**
  * kernel_release() - asks whether a delay is over, and clears its record if so.
  * @ret_due_ns: CLOCK_MONOTONIC until when it must still be waited for; 0: over
  *
@@ -83,7 +90,10 @@ uint64_t kernel_counter(struct kernel *kernel, enum ebph_counter counter);
 const char *kernel_counter_name(enum ebph_counter counter);
 const char *kernel_counter_help(enum ebph_counter counter);
 
-/* Runs of our programs that the kernel skipped because one was running already on that CPU. */
+/*
+ * Events that are lost because the kernel skipped a program of ours that was under way already on
+ * that CPU (recursion_misses), and the program's twin, where it has one, too.
+ */
 uint64_t kernel_missed_runs(struct kernel *kernel);
 
 /* Kernel memory of one map, in bytes, by the kernel's own account; 0 if it does not say. */

@@ -6,7 +6,7 @@
 struct bpf_program;
 
 /**
- * lockdown_register() - takes the loading of our exec program out of libbpf's hands.
+ * lockdown_register() - takes the loading of our exec programs out of libbpf's hands.
  *
  * Under lockdown=confidentiality the kernel refuses bpf_probe_read_kernel. libbpf (1.1,
  * bpf_object__sanitize_prog()) takes this for an old kernel that knows only bpf_probe_read, and
@@ -19,7 +19,7 @@ int lockdown_register(void);
 
 /**
  * lockdown_prepare() - what libbpf would have done itself for the program, had it known it.
- * @program: our exec program, opened and not yet loaded
+ * @program: one of our exec programs, opened and not yet loaded
  *
  * Return: 0 or -errno.
  */

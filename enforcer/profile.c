@@ -254,7 +254,9 @@ static int late_words_merge(struct profiles *profiles, uint32_t slot,
 int profile_grow(struct profiles *profiles, uint32_t slot)
 {
 	struct profile_note *note = &profiles->notes[slot];
+	const uint32_t *forgets = &profiles->kernel->heads[slot].forgets;
 	uint32_t old_blocks = note->blocks, new_blocks = old_blocks * 2;
+	uint32_t forgets_before = __atomic_load_n(forgets, __ATOMIC_ACQUIRE);
 	AUTO_FREE struct ebph_block *before = NULL, *after = NULL, *grown = NULL;
 	AUTO_CLOSE int old = -1, new = -1;
 	int r;
@@ -293,7 +295,19 @@ int profile_grow(struct profiles *profiles, uint32_t slot)
 	note->blocks = new_blocks;
 	profiles->pair_memory += map_memory(new) - map_memory(old);
 	r = set_read(old, old_blocks, after);
-	return r ? r : late_words_merge(profiles, slot, before, after, old_blocks);
+	if (!r)
+		r = late_words_merge(profiles, slot, before, after, old_blocks);
+	/* What was taken from the old set while it was being copied has come along. */
+	if (!r && __atomic_load_n(forgets, __ATOMIC_ACQUIRE) != forgets_before)
+		r = kernel_command(profiles->kernel, slot, EBPH_VERB_SENSITIZE);
+	return r;
+}
+
+int profile_command(struct profiles *profiles, uint32_t slot, enum ebph_verb verb)
+{
+	int r = profile_late_merge(profiles, slot); /* what waits was seen, too */
+
+	return r ? r : kernel_command(profiles->kernel, slot, verb);
 }
 
 int profile_late_merge(struct profiles *profiles, uint32_t slot)

@@ -77,6 +77,13 @@ int profile_grow(struct profiles *profiles, uint32_t slot);
 int profile_late_merge(struct profiles *profiles, uint32_t slot);
 
 /**
+ * profile_command() - normalize, sensitize or tolerize: see enum ebph_verb.
+ *
+ * Return: 0; -EINVAL when the slot has no profile; -errno.
+ */
+int profile_command(struct profiles *profiles, uint32_t slot, enum ebph_verb verb);
+
+/**
  * profile_words() - reads the pair set of a slot.
  * @ret_words: array to be freed by the caller
  *

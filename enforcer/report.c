@@ -51,8 +51,9 @@ static void counters_print(struct kernel *kernel, const struct event_sink *sink)
 				 kernel_counter_help(i));
 	}
 	if (missed)
-		log_warn("missed_runs = %" PRIu64 ": events not seen: another of our programs was "
-			 "running on that CPU",
+		log_warn("missed_runs = %" PRIu64
+			 ": events not seen: the kernel skipped a program of "
+			 "ours",
 			 missed);
 	if (log_lost())
 		log_warn("log_lost = %" PRIu64 ": lines like this one that nobody took",

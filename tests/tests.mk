@@ -2,12 +2,13 @@
 # What tests/run needs; included by the Makefile.
 #
 #   tests/unit/NAME_test.c           one program each, with cmocka and what it calls of the daemon
-#   tests/e2e/*.c, tests/harness/*.c one program, build/tests/e2e
+#   tests/e2e/*.c, tests/bpf/*.c, tests/harness/*.c
+#                                    one program, build/tests/e2e
 #   tests/progs/NAME.c               one program each, for the end-to-end tests to run
 
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*_test.c))
 PROGS	   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/progs/*.c))
-E2E_SRCS   := $(wildcard tests/e2e/*.c tests/harness/*.c)
+E2E_SRCS   := $(wildcard tests/e2e/*.c tests/bpf/*.c tests/harness/*.c)
 E2E_OBJS   := $(E2E_SRCS:tests/%.c=$(BUILD)/tests/obj/%.o)
 
 test-build: $(UNIT_TESTS) $(PROGS) $(if $(E2E_OBJS),$(BUILD)/tests/e2e)
@@ -32,7 +33,9 @@ $(BUILD)/tests/obj/%.o: tests/%.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 
-$(BUILD)/tests/e2e: $(E2E_OBJS)
+$(E2E_OBJS): | $(SKELETONS)
+
+$(BUILD)/tests/e2e: $(E2E_OBJS) $(BUILD)/tests/ebph.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -Wl,--as-needed $(LDLIBS) -lcmocka -pthread -o $@
 

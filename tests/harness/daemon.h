@@ -27,7 +27,7 @@ struct daemon_conf {
 	int log_fd; /* where ebphd writes for people; 0: to a file, see daemon_log() */
 };
 
-#define DETECTION_QUICK "min_calls = 10\nmin_runs = 3\nnormal_wait = 0s\n"
+#define DETECTION_QUICK "min_calls = 10\nmin_runs = 3\nnormal_wait = 0s\nheat_half_life = 0s\n"
 
 /* Starts ebphd in @mode and waits until it follows calls. Ends the test when it does not. */
 void daemon_start(struct daemon *daemon, const char *mode, const struct daemon_conf *conf);

@@ -107,8 +107,8 @@ static const struct bad {
 	    "expected an absolute path of at most 80 bytes\n"),
 	BAD("count too small", "[store]\nmax_profiles = 15\n",
 	    "f:2:16: max_profiles: '15' is too small; expected a number from 16 to 65536\n"),
-	BAD("count too large", "[response]\ntolerance = 129\n",
-	    "f:2:13: tolerance: '129' is too large; expected a number from 0 to 128\n"),
+	BAD("count too large", "[response]\ntolerance = 1000001\n",
+	    "f:2:13: tolerance: '1000001' is too large; expected a number from 0 to 1000000\n"),
 	BAD("count that would wrap round to 16", "[store]\nmax_profiles = 18446744073709551632\n",
 	    "f:2:16: max_profiles: '18446744073709551632' is too large; "
 	    "expected a number from 16 to 65536\n"),
@@ -116,9 +116,9 @@ static const struct bad {
 	    "f:2:16: max_profiles: '4294967316' is too large; "
 	    "expected a number from 16 to 65536\n"),
 	BAD("negative count", "[response]\ntolerance = -1\n",
-	    "f:2:13: tolerance: '-1' is not a whole number; expected a number from 0 to 128\n"),
+	    "f:2:13: tolerance: '-1' is not a whole number; expected a number from 0 to 1000000\n"),
 	BAD("count with a tail", "[response]\ntolerance = 1 2\n",
-	    "f:2:13: tolerance: '1 2' is not a whole number; expected a number from 0 to 128\n"),
+	    "f:2:13: tolerance: '1 2' is not a whole number; expected a number from 0 to 1000000\n"),
 	BAD("duration without a unit", "[detection]\nnormal_wait = 7\n",
 	    "f:2:15: normal_wait: '7' has no unit, give one of ns, us, ms, s, min, h, d; "
 	    "expected a duration from 0s to 365d\n"),

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One thread, as the programs keep it in task storage. Pure C: tests read it through a pidfd. */
+#ifndef EBPH_STATE_H
+#define EBPH_STATE_H
+
+#include "lookahead.h"
+
+/* Windows of one thread that were found whole in its profile. */
+#define EBPH_VERIFIED_SETS 8
+#define EBPH_VERIFIED_WAYS 4
+#define EBPH_FRAMES	   4 /* nested signal handlers whose outer window is kept */
+
+/* What a signal handler interrupted. */
+struct saved_frame {
+	struct ebph_window window;
+	__u64 top; /* user address that the kernel has put the signal's stack frame below */
+};
+
+/* One thread. Task storage: the kernel frees it with the thread, and no flood can evict it. */
+struct task_state {
+	struct ebph_window window;
+	__u32 slot;	  /* of the profile; 0: none yet */
+	__u32 flags;	  /* TASK_* */
+	__u32 calls;	  /* made since the last flush to the profile */
+	__u32 generation; /* of .verified: settings.generation when they were found */
+	struct ebph_frame frame;
+	__u32 depth; /* of .saved */
+	__u32 seen;  /* SEEN_*: events that a first program has taken, see second.h */
+	struct saved_frame saved[EBPH_FRAMES]; /* the oldest first */
+	struct ebph_window verified[EBPH_VERIFIED_SETS][EBPH_VERIFIED_WAYS];
+};
+
+_Static_assert(sizeof(struct task_state) <= 1024, "a thread's state takes at most 1 KB");
+
+/* task_state.flags; while all are clear, a call needs no more than the window to be judged. */
+#define TASK_IGNORED 1u /* the daemon and its guardian */
+#define TASK_ABORT   2u /* the execve that this thread is in must fail */
+#define TASK_RESTART 4u /* a signal interrupted the last call; the kernel will make it again */
+
+#endif

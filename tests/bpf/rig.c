@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tests/bpf/rig.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "enforcer/util.h"
+#include "tests/harness/tap.h"
+#include "ebph.skel.h"
+
+static int event_take(void *context, void *record, size_t size)
+{
+	const struct ebph_event *event = record;
+	struct rig *rig = context;
+
+	REQUIRE(size >= sizeof(*event), "a record of %zu bytes", size);
+	if (event->type == EBPH_EVENT_GROW) {
+		const struct ebph_event_grow *grow = record;
+		int r = 0;
+
+		if (rig->profiles->notes[event->slot].blocks <= grow->blocks)
+			r = profile_grow(rig->profiles, event->slot);
+		if (!r)
+			r = profile_late_merge(rig->profiles, event->slot);
+		CHECK(!r, "cannot grow a pair set: %s", strerror(-r));
+	} else if (rig->on_event) {
+		rig->on_event(rig->context, event);
+	}
+	return 0;
+}
+
+static void stock(struct rig *rig)
+{
+	bool more = true;
+	int r = 0;
+
+	while (more && !r)
+		r = profiles_stock(rig->profiles, &more);
+	REQUIRE(!r, "cannot stock slots: %s", strerror(-r));
+}
+
+void rig_new(struct rig *rig, uint32_t n_slots)
+{
+	int r;
+
+	memset(rig, 0, sizeof(*rig));
+	REQUIRE(!conf_new_default(&rig->conf), "no memory");
+	rig->conf->store.max_profiles = n_slots;
+	rig->conf->detection.heat_half_life_ns = 0;
+	r = kernel_new(rig->conf, ABORT_NONE, false, &rig->kernel);
+	REQUIRE(!r, "the kernel refuses the programs: %s", strerror(-r));
+	kernel_settings(rig->kernel)->reports_per_s = UINT32_MAX;
+	r = profiles_new(rig->kernel, &rig->profiles);
+	REQUIRE(!r, "%s", strerror(-r));
+	rig->events = ring_buffer__new(kernel_events_fd(rig->kernel), event_take, rig, NULL);
+	REQUIRE(rig->events, "%s", strerror(errno));
+	stock(rig);
+}
+
+void rig_free(struct rig *rig)
+{
+	ring_buffer__free(rig->events);
+	profiles_free(rig->profiles);
+	kernel_free(rig->kernel);
+	conf_free(rig->conf);
+}
+
+static struct bpf_link *attach(struct bpf_program *program)
+{
+	struct bpf_link *link = bpf_program__attach(program);
+
+	REQUIRE(link, "cannot attach %s: %s", bpf_program__name(program), strerror(errno));
+	return link;
+}
+
+void rig_attach_life(struct rig *rig)
+{
+	struct ebph_bpf *skeleton = rig->kernel->skeleton;
+
+	skeleton->links.ebph_fork = attach(skeleton->progs.ebph_fork);
+	skeleton->links.ebph_exec = attach(skeleton->progs.ebph_exec);
+	skeleton->links.ebph_exit = attach(skeleton->progs.ebph_exit);
+	skeleton->links.ebph_signal = attach(skeleton->progs.ebph_signal);
+	if (!skeleton->rodata->preemptible)
+		return;
+	skeleton->links.ebph_fork2 = attach(skeleton->progs.ebph_fork2);
+	skeleton->links.ebph_exec2 = attach(skeleton->progs.ebph_exec2);
+	skeleton->links.ebph_exit2 = attach(skeleton->progs.ebph_exit2);
+	skeleton->links.ebph_signal2 = attach(skeleton->progs.ebph_signal2);
+}
+
+void rig_attach_all(struct rig *rig)
+{
+	int r = kernel_attach(rig->kernel);
+
+	REQUIRE(!r, "cannot attach: %s", strerror(-r));
+}
+
+int rig_hot_path_fd(const struct rig *rig)
+{
+	return bpf_program__fd(rig->kernel->skeleton->progs.ebph_sys_enter);
+}
+
+int rig_tasks_fd(const struct rig *rig)
+{
+	return bpf_map__fd(rig->kernel->skeleton->maps.tasks);
+}
+
+int rig_call(int hot_path_fd, uint64_t nr)
+{
+	/* As the tracepoint's arguments: the registers, which the program does not read, and nr. */
+	const uint64_t arguments[2] = {0, nr};
+	union bpf_attr attr = {
+		.test.prog_fd = (uint32_t)hot_path_fd,
+		.test.ctx_in = (uint64_t)(uintptr_t)arguments,
+		.test.ctx_size_in = sizeof(arguments),
+	};
+
+	return syscall(SYS_bpf, BPF_PROG_TEST_RUN, &attr, sizeof(attr)) ? -errno : 0;
+}
+
+#define IA32_BPF 357 /* arch/x86/entry/syscalls/syscall_32.tbl */
+
+int rig_call_ia32(int hot_path_fd, uint32_t nr)
+{
+	/* A 32-bit call takes 32-bit addresses; each thread has one page for them. */
+	static __thread struct {
+		union bpf_attr attr;
+		uint64_t arguments[2];
+	} * low;
+	long result;
+
+	if (!low) {
+		low = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+		if (low == MAP_FAILED) {
+			low = NULL;
+			return -errno;
+		}
+	}
+	memset(low, 0, sizeof(*low));
+	low->arguments[1] = nr;
+	low->attr.test.prog_fd = (uint32_t)hot_path_fd;
+	low->attr.test.ctx_in = (uint64_t)(uintptr_t)low->arguments;
+	low->attr.test.ctx_size_in = sizeof(low->arguments);
+	__asm__ volatile("int $0x80"
+			 : "=a"(result)
+			 : "a"(IA32_BPF), "b"(BPF_PROG_TEST_RUN), "c"(&low->attr),
+			   "d"(sizeof(low->attr))
+			 : "memory", "r8", "r9", "r10", "r11");
+	return (int)result;
+}
+
+int rig_task(int tasks_fd, pid_t tid, struct task_state *ret)
+{
+	/* A thread that is no leader has a pidfd from 6.9 on only: PIDFD_THREAD, which is O_EXCL.
+	 */
+	AUTO_CLOSE int fd = (int)syscall(SYS_pidfd_open, tid, 0);
+
+	if (fd < 0)
+		return -errno;
+	return bpf_map_lookup_elem(tasks_fd, &fd, ret) ? -errno : 0;
+}
+
+void rig_poll(struct rig *rig)
+{
+	ring_buffer__consume(rig->events);
+	stock(rig);
+}
+
+uint32_t rig_slot(const struct rig *rig, const char *path)
+{
+	struct stat st;
+
+	REQUIRE(!stat(path, &st), "%s: %s", path, strerror(errno));
+	for (uint32_t slot = 1; slot < rig->profiles->next_slot; slot++) {
+		const struct ebph_profile *head = &rig->kernel->heads[slot];
+
+		if (head->state != EBPH_STATE_NONE && head->exe.ino == st.st_ino &&
+		    head->exe.mtime_ns / (int64_t)NSEC_PER_SEC == st.st_mtim.tv_sec)
+			return slot;
+	}
+	return 0;
+}
