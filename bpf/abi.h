@@ -224,6 +224,7 @@ EBPH_ASSERT_SIZE(struct ebph_event_doubt, 32);
 #define EBPH_COUNTERS(X)                                                                           \
 	X(NO_TASK_STATE, "no_task_state", "calls not seen: no memory for the thread's state")      \
 	X(RESCUED, "rescued", "events that the kernel skipped, taken by a second program: not lost") \
+	X(LATE, "late", "calls that the kernel skipped, judged when they were about to act")       \
 	X(NO_EXE, "no_exe", "programs not followed: the kernel names no executable")               \
 	X(NO_SLOT, "no_slot", "calls not learned: no empty profile slot")                          \
 	X(NO_SET, "no_set", "calls not learned: the profile's pair set is missing")                \

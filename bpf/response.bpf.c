@@ -2,6 +2,7 @@
 /* The response: decide, then stop or abort. */
 #include "kernel.h"
 #include "response.h"
+#include "task.h"
 #include "events.h"
 #include <bpf/bpf_tracing.h>
 
@@ -266,7 +267,7 @@ static int abort_wanted(void)
 	struct task_state *state;
 	struct ebph_event_abort *event;
 
-	state = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), NULL, 0);
+	state = call_late(bpf_get_current_task_btf());
 	if (!state || !(state->flags & TASK_ABORT))
 		return 0;
 	event = event_reserve(struct ebph_event_abort, EBPH_EVENT_ABORT, state->slot);
@@ -317,6 +318,16 @@ int ebph_over_i32at(void *ctx)
  */
 SEC("?fmod_ret/security_bprm_check")
 int BPF_PROG(ebph_fmod_bprm, struct linux_binprm *bprm, int ret)
+{
+	return ret ? ret : (abort_wanted() ? -EPERM : 0);
+}
+
+/*
+ * On every kernel a thread can be preempted within a program like this one, and until it runs
+ * again the kernel skips the program on that CPU. Runs where the first has let the execve pass.
+ */
+SEC("?fmod_ret/security_bprm_check")
+int BPF_PROG(ebph_fmod_bprm2, struct linux_binprm *bprm, int ret)
 {
 	return ret ? ret : (abort_wanted() ? -EPERM : 0);
 }

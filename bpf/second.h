@@ -10,9 +10,12 @@
  *
  * There each program has a twin, which is attached after it to the same event. The first one
  * leaves a mark in the thread's state and the twin takes the mark away; where it finds none, the
- * first was skipped, and it does the work. Both keep preemption off, so that only the few
- * instructions of the kernel around them remain. An event is lost only where two threads were
- * preempted in both of these at the same time; kernel_missed_runs() counts it.
+ * first was skipped, and it does the work. An event is lost only where two other threads stand
+ * still on this CPU, one in each of the two; kernel_missed_runs() counts it. To keep preemption off
+ * meanwhile (bpf_preempt_disable()) makes it worse, tried on 7.3: what was put off then happens at
+ * bpf_preempt_enable(), still within the program.
+ *
+ * What does harm outside is looked at once more where it does it: call_late() in syscall.bpf.c.
  *
  * On older kernels the twins are not loaded, and `preemptible` is false: the verifier removes all
  * of this.
@@ -24,29 +27,12 @@
 
 extern const volatile bool preemptible;
 
-/*
- * Where preemptible, nothing else runs on this CPU in between; elsewhere nothing to do. Functions
- * in task.bpf.c, because the linker takes a kernel function from one object file only.
- */
-__hidden void preempt_disable(void);
-__hidden void preempt_enable(void);
-
-#define preempt_off()                                                                              \
-	do {                                                                                       \
-		if (preemptible)                                                                   \
-			preempt_disable();                                                         \
-	} while (0)
-
-#define preempt_on()                                                                               \
-	do {                                                                                       \
-		if (preemptible)                                                                   \
-			preempt_enable();                                                          \
-	} while (0)
-
 /* task_state.seen */
 #define SEEN_CALL   1u
 #define SEEN_SIGNAL 2u
 #define SEEN_EXEC   4u
+#define SEEN_EXIT   8u
+#define SEEN_URING  16u
 
 /* For the first program: the event @what of this thread is taken. */
 static inline void seen_mark(struct task_state *state, __u32 what)

@@ -118,15 +118,12 @@ SEC("raw_tp/sys_enter")
 int ebph_sys_enter(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct task_state *state;
+	struct task_state *state = state_of(task);
 
-	preempt_off();
-	state = state_of(task);
 	if (state) {
 		seen_mark(state, SEEN_CALL);
 		call_enter(task, state, ctx->args[1]);
 	}
-	preempt_on();
 	return 0;
 }
 
@@ -134,14 +131,30 @@ SEC("?raw_tp/sys_enter")
 int ebph_sys_enter2(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct task_state *state;
+	struct task_state *state = state_of(task);
 
-	preempt_off();
-	state = state_of(task);
 	if (state && !seen_take(state, SEEN_CALL))
 		call_enter(task, state, ctx->args[1]);
-	preempt_on();
 	return 0;
+}
+
+__hidden struct task_state *call_late(struct task_struct *task)
+{
+	struct task_state *state;
+	__u32 call;
+
+	if (!preemptible || !task->mm) /* a thread of the kernel makes no calls */
+		return bpf_task_storage_get(&tasks, task, NULL, 0);
+	state = state_of(task);
+	if (!state || (state->flags & TASK_IGNORED))
+		return state;
+	call = ebph_call_id(((struct pt_regs *)bpf_task_pt_regs(task))->orig_ax,
+			    task->thread_info.status & TS_COMPAT);
+	if (call != ebph_window_at(&state->window, 0)) {
+		count(EBPH_COUNT_LATE);
+		call_take(task, state, call);
+	}
+	return state;
 }
 
 /*
@@ -152,13 +165,12 @@ int ebph_sys_enter2(struct bpf_raw_tracepoint_args *ctx)
 static int uring_submit(struct io_kiocb *request)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct task_state *state;
+	struct task_state *state = state_of(task);
 
-	preempt_off();
-	state = state_of(task);
-	if (state)
+	if (state) {
+		seen_mark(state, SEEN_URING);
 		call_take(task, state, ebph_call_uring(request->opcode));
-	preempt_on();
+	}
 	return 0;
 }
 
@@ -173,4 +185,15 @@ SEC("?tp_btf/io_uring_submit_req") /* 6.4, 2ad57931db64 */
 int BPF_PROG(ebph_uring_req, struct io_kiocb *request)
 {
 	return uring_submit(request);
+}
+
+SEC("?tp_btf/io_uring_submit_req")
+int BPF_PROG(ebph_uring_req2, struct io_kiocb *request)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_state *state = state_of(task);
+
+	if (state && !seen_take(state, SEEN_URING))
+		call_take(task, state, ebph_call_uring(request->opcode));
+	return 0;
 }

@@ -11,19 +11,6 @@
 #define NSEC_PER_SEC 1000000000ll
 #define SIG_IGN	     1ul /* SIG_DFL is 0; anything above is a handler's address */
 
-extern void bpf_preempt_disable(void) __ksym __weak; /* 6.10 */
-extern void bpf_preempt_enable(void) __ksym __weak;
-
-__hidden void preempt_disable(void)
-{
-	bpf_preempt_disable();
-}
-
-__hidden void preempt_enable(void)
-{
-	bpf_preempt_enable();
-}
-
 static __s64 mtime_of(struct inode *inode)
 {
 	struct inode___until_6_6 *old = (void *)inode;
@@ -142,23 +129,18 @@ static int fork_take(struct task_struct *parent, struct task_struct *child)
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(ebph_fork, struct task_struct *parent, struct task_struct *child)
 {
-	preempt_off();
-	fork_take(parent, child);
-	preempt_on();
-	return 0;
+	return fork_take(parent, child);
 }
 
 SEC("?tp_btf/sched_process_fork")
 int BPF_PROG(ebph_fork2, struct task_struct *parent, struct task_struct *child)
 {
-	preempt_off();
 	/* The child has not run yet: what it has is from the first program. */
-	if (!bpf_task_storage_get(&tasks, child, NULL, 0)) {
-		count(EBPH_COUNT_RESCUED);
-		fork_take(parent, child);
-	}
-	preempt_on();
-	return 0;
+	if (bpf_task_storage_get(&tasks, child, NULL, 0) ||
+	    !bpf_task_storage_get(&tasks, parent, NULL, 0))
+		return 0;
+	count(EBPH_COUNT_RESCUED);
+	return fork_take(parent, child);
 }
 
 /*
@@ -191,13 +173,11 @@ int BPF_PROG(ebph_exec, struct task_struct *task, int old_pid, struct linux_binp
 {
 	struct task_state *state;
 
-	preempt_off();
 	state = exec_state(task);
 	if (state) {
 		seen_mark(state, SEEN_EXEC);
 		exec_take(state, bprm);
 	}
-	preempt_on();
 	return 0;
 }
 
@@ -206,17 +186,14 @@ int BPF_PROG(ebph_exec2, struct task_struct *task, int old_pid, struct linux_bin
 {
 	struct task_state *state;
 
-	preempt_off();
 	state = exec_state(task);
 	if (state && !seen_take(state, SEEN_EXEC))
 		exec_take(state, bprm);
-	preempt_on();
 	return 0;
 }
 
-static int exit_take(struct task_struct *task)
+static int exit_take(struct task_struct *task, struct task_state *state)
 {
-	struct task_state *state = bpf_task_storage_get(&tasks, task, NULL, 0);
 	__u32 tgid = task->tgid;
 
 	if (!task->signal->live.counter)
@@ -232,19 +209,19 @@ static int exit_take(struct task_struct *task)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(ebph_exit, struct task_struct *task)
 {
-	preempt_off();
-	exit_take(task);
-	preempt_on();
-	return 0;
+	struct task_state *state = bpf_task_storage_get(&tasks, task, NULL, 0);
+
+	if (state)
+		seen_mark(state, SEEN_EXIT);
+	return exit_take(task, state);
 }
 
 SEC("?tp_btf/sched_process_exit")
 int BPF_PROG(ebph_exit2, struct task_struct *task)
 {
-	preempt_off();
-	exit_take(task); /* leaves nothing to do for a second time */
-	preempt_on();
-	return 0;
+	struct task_state *state = bpf_task_storage_get(&tasks, task, NULL, 0);
+
+	return state && seen_take(state, SEEN_EXIT) ? 0 : exit_take(task, state);
 }
 
 /*
@@ -376,13 +353,11 @@ int BPF_PROG(ebph_signal, int sig, struct kernel_siginfo *info, struct k_sigacti
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_state *state;
 
-	preempt_off();
 	state = bpf_task_storage_get(&tasks, task, NULL, 0);
 	if (state) {
 		seen_mark(state, SEEN_SIGNAL);
 		signal_take(task, state, action);
 	}
-	preempt_on();
 	return 0;
 }
 
@@ -392,11 +367,9 @@ int BPF_PROG(ebph_signal2, int sig, struct kernel_siginfo *info, struct k_sigact
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_state *state;
 
-	preempt_off();
 	state = bpf_task_storage_get(&tasks, task, NULL, 0);
 	if (state && !seen_take(state, SEEN_SIGNAL))
 		signal_take(task, state, action);
-	preempt_on();
 	return 0;
 }
 

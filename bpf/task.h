@@ -17,6 +17,16 @@ struct task_struct;
  */
 __hidden struct task_state *task_adopt(struct task_struct *task);
 
+/**
+ * call_late() - the state of the current thread, its current call taken into account.
+ *
+ * For hooks on the way of a call, before it does anything: should the call have been missed at
+ * sys_enter (see second.h), it is judged now.
+ *
+ * Return: NULL where nothing is known of the thread.
+ */
+__hidden struct task_state *call_late(struct task_struct *task);
+
 /* The current thread ends a signal handler: what it interrupted goes on. */
 __hidden void frame_pop(struct task_struct *task, struct task_state *state);
 

@@ -126,6 +126,7 @@ static int signals_open(void)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIGCHLD);
 	if (sigprocmask(SIG_BLOCK, &set, NULL))
 		return -errno;
@@ -265,6 +266,7 @@ void enforcer_free(struct enforcer *enforcer)
 		delayed_unpin(kernel_delayed_fd(enforcer->kernel),
 			      enforcer->conf->enforcer.bpf_dir);
 	}
+	report_end(&enforcer->report);
 	delays_free(enforcer->delays);
 	profiles_free(enforcer->profiles);
 	journal_close(&enforcer->sink.journal);
@@ -338,12 +340,22 @@ int enforcer_start(struct enforcer *enforcer, bool background)
 	return 0;
 }
 
+static void report(struct enforcer *enforcer, bool asked)
+{
+	report_print(&enforcer->report, enforcer->kernel, enforcer->profiles, &enforcer->sink,
+		     asked);
+}
+
 static void on_signal(struct enforcer *enforcer)
 {
 	struct signalfd_siginfo info;
 	pid_t pid;
 
 	while (read(enforcer->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGUSR1) {
+			report(enforcer, true);
+			continue;
+		}
 		if (info.ssi_signo != SIGCHLD) {
 			log_info("ending, by signal %u", info.ssi_signo);
 			enforcer->stopping = true;
@@ -397,8 +409,7 @@ static void on_tick(struct enforcer *enforcer)
 	profiles_advance(enforcer);
 	stock(enforcer);
 	if (++enforcer->ticks % REPORT_TICKS == 0)
-		report_print(&enforcer->report, enforcer->kernel, enforcer->profiles,
-			     &enforcer->sink);
+		report(enforcer, false);
 }
 
 /* Stops following, and takes what was reported until then. */
@@ -411,7 +422,7 @@ static void loop_end(struct enforcer *enforcer)
 		;
 	while (ring_buffer__consume(enforcer->stops) < 0)
 		;
-	report_print(&enforcer->report, enforcer->kernel, enforcer->profiles, &enforcer->sink);
+	report(enforcer, true);
 	event_self(&enforcer->sink, "end", json_object());
 }
 

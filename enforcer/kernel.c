@@ -86,7 +86,8 @@ static const struct {
 } rung_programs[] = {
 	{ABORT_OVERRIDE, "ebph_over_x64", false},  {ABORT_OVERRIDE, "ebph_over_x64at", false},
 	{ABORT_OVERRIDE, "ebph_over_ia32", true},  {ABORT_OVERRIDE, "ebph_over_i32at", true},
-	{ABORT_FMOD_RET, "ebph_fmod_bprm", false}, {ABORT_LSM, "ebph_lsm_bprm", false},
+	{ABORT_FMOD_RET, "ebph_fmod_bprm", false}, {ABORT_FMOD_RET, "ebph_fmod_bprm2", false},
+	{ABORT_LSM, "ebph_lsm_bprm", false},
 };
 
 /* Where programs at tracepoints can be preempted, each is attached twice: bpf/second.h. */
@@ -95,7 +96,7 @@ static const struct {
 } twins[] = {
 	{"ebph_sys_enter", "ebph_sys_enter2"}, {"ebph_fork", "ebph_fork2"},
 	{"ebph_exec", "ebph_exec2"},	       {"ebph_exit", "ebph_exit2"},
-	{"ebph_signal", "ebph_signal2"},
+	{"ebph_signal", "ebph_signal2"},       {"ebph_uring_req", "ebph_uring_req2"},
 };
 
 /* The tracepoint of a submission to io_uring has had two names. */
@@ -158,16 +159,20 @@ static int program_load(struct ebph_bpf *skeleton, const char *name, bool attach
 	return r;
 }
 
+static bool is_loaded(const struct ebph_bpf *skeleton, const char *name)
+{
+	return bpf_program__autoload(bpf_object__find_program_by_name(skeleton->obj, name));
+}
+
 /* Before 7.0 the tracepoints' own code kept preemption off (DECLARE_TRACE(), a46023d5616e). */
 static int twins_select(struct ebph_bpf *skeleton)
 {
 	int r = 0;
 
 	skeleton->rodata->preemptible = kernel_version() >= VERSION(7, 0);
-	if (!skeleton->rodata->preemptible)
-		return 0;
-	for (size_t i = 0; i < ARRAY_SIZE(twins) && !r; i++)
-		r = program_load(skeleton, twins[i].twin, false); /* after the first ones */
+	for (size_t i = 0; skeleton->rodata->preemptible && i < ARRAY_SIZE(twins) && !r; i++)
+		if (is_loaded(skeleton, twins[i].first))
+			r = program_load(skeleton, twins[i].twin, false); /* after the first */
 	return r;
 }
 
@@ -193,9 +198,9 @@ static int programs_select(struct ebph_bpf *skeleton, enum abort_rung rung, bool
 	int r = bpf_program__set_autoload(skeleton->progs.ebph_interrupt, interrupts);
 
 	if (!r)
-		r = twins_select(skeleton);
-	if (!r)
 		r = uring_select(skeleton);
+	if (!r)
+		r = twins_select(skeleton);
 	if (r)
 		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(rung_programs); i++) {
@@ -253,6 +258,7 @@ int kernel_new(const struct conf *conf, enum abort_rung rung, bool interrupts, s
 		kernel_free(kernel);
 		return r;
 	}
+	kernel->preemptible = kernel->skeleton->rodata->preemptible;
 	settings_init(kernel_settings(kernel), conf);
 	*ret = kernel;
 	return 0;
@@ -299,9 +305,9 @@ static int twins_attach(struct kernel *kernel)
 {
 	int r = 0;
 
-	for (size_t i = 0; kernel->skeleton->rodata->preemptible && i < ARRAY_SIZE(twins) && !r;
-	     i++)
-		r = program_attach(kernel, twins[i].twin);
+	for (size_t i = 0; i < ARRAY_SIZE(twins) && !r; i++)
+		if (is_loaded(kernel->skeleton, twins[i].twin))
+			r = program_attach(kernel, twins[i].twin);
 	return r;
 }
 

@@ -19,6 +19,7 @@ struct kernel {
 	size_t heads_bytes;
 	uint32_t n_slots; /* slots are 1 .. n_slots */
 	enum abort_rung rung;
+	bool preemptible; /* programs at tracepoints have twins: bpf/second.h */
 };
 
 /**

@@ -39,35 +39,52 @@ void report_start(struct report *report, const struct conf *conf, struct kernel 
 			 conf_mode_name(conf->enforcer.mode));
 }
 
-static void counters_print(struct kernel *kernel, const struct event_sink *sink)
+/* One counter, of the kernel's side or of ours: in the event file always, in the log if not 0. */
+static void counter_tell(json_t *object, const char *name, uint64_t value, const char *help)
 {
-	uint64_t missed = kernel_missed_runs(kernel);
+	json_object_set_new(object, name, json_integer((json_int_t)value));
+	if (value)
+		log_warn("%s = %" PRIu64 ": %s", name, value, help);
+}
 
-	for (enum ebph_counter i = 0; i < EBPH_COUNTER_MAX; i++) {
-		uint64_t value = kernel_counter(kernel, i);
+/* Return: all counters by name; to be given up by the caller. */
+static json_t *counters_tell(struct kernel *kernel, const struct event_sink *sink)
+{
+	json_t *object = json_object();
 
-		if (value)
-			log_warn("%s = %" PRIu64 ": %s", kernel_counter_name(i), value,
-				 kernel_counter_help(i));
-	}
-	if (missed)
-		log_warn("missed_runs = %" PRIu64
-			 ": events not seen: the kernel skipped a program of "
-			 "ours",
-			 missed);
-	if (log_lost())
-		log_warn("log_lost = %" PRIu64 ": lines like this one that nobody took",
-			 log_lost());
-	if (sink->malformed)
-		log_warn("malformed = %" PRIu64 ": records from the kernel that make no sense",
-			 sink->malformed);
-	if (sink->journal.failed)
-		log_warn("journal_failed = %" PRIu64 ": lines missing in the event file",
-			 sink->journal.failed);
+	for (enum ebph_counter i = 0; i < EBPH_COUNTER_MAX; i++)
+		counter_tell(object, kernel_counter_name(i), kernel_counter(kernel, i),
+			     kernel_counter_help(i));
+	counter_tell(object, "missed_runs", kernel_missed_runs(kernel),
+		     "events not seen: the kernel skipped a program of ours");
+	counter_tell(object, "log_lost", log_lost(), "lines like this one that nobody took");
+	counter_tell(object, "malformed", sink->malformed,
+		     "records from the kernel that make no sense");
+	counter_tell(object, "journal_failed", sink->journal.failed,
+		     "lines missing in the event file");
+	return object;
+}
+
+/* Into the event file when they have changed, or at the end, when someone waits for them. */
+static void counters_report(struct report *report, struct kernel *kernel, struct event_sink *sink,
+			    bool always)
+{
+	json_t *counters = counters_tell(kernel, sink);
+
+	if (always || !json_equal(counters, report->counters))
+		event_self(sink, "counters", json_copy(counters));
+	json_decref(report->counters);
+	report->counters = counters;
+}
+
+void report_end(struct report *report)
+{
+	json_decref(report->counters);
+	report->counters = NULL;
 }
 
 void report_print(struct report *report, struct kernel *kernel, struct profiles *profiles,
-		  const struct event_sink *sink)
+		  struct event_sink *sink, bool asked)
 {
 	uint64_t now = now_ns(CLOCK_MONOTONIC), cpu = cpu_ns();
 	uint32_t training = profiles_in_state(profiles, EBPH_STATE_TRAINING);
@@ -93,7 +110,7 @@ void report_print(struct report *report, struct kernel *kernel, struct profiles 
 		 100.0 * (double)(cpu - report->cpu_ns) / (double)(now - report->since_ns + 1),
 		 (double)resident_memory() / 1e6, (double)kernel_memory(kernel) / 1e6,
 		 (double)profiles->pair_memory / 1e6);
-	counters_print(kernel, sink);
+	counters_report(report, kernel, sink, asked);
 	report->since_ns = now;
 	report->cpu_ns = cpu;
 }

@@ -10,13 +10,20 @@
 struct report {
 	uint64_t since_ns; /* CLOCK_MONOTONIC of the last report */
 	uint64_t cpu_ns;   /* our CPU time until then */
+	json_t *counters;  /* as they stand in the event file */
 };
 
 /* Says that we follow calls now, in which mode, and how we could answer. */
 void report_start(struct report *report, const struct conf *conf, struct kernel *kernel);
 
-/* Says how many profiles there are, what we cost, and every counter that is not zero. */
+/*
+ * Says how many profiles there are, what we cost, and every counter that is not zero; all counters
+ * go into the event file if they have changed, or somebody has @asked.
+ */
 void report_print(struct report *report, struct kernel *kernel, struct profiles *profiles,
-		  const struct event_sink *sink);
+		  struct event_sink *sink, bool asked);
+
+/* Gives up what a report holds; fine for one that was never made. */
+void report_end(struct report *report);
 
 #endif

@@ -36,10 +36,12 @@ static void conf_write(const struct daemon *daemon, const struct daemon_conf *co
 	path_in(daemon, "ebph.conf", path, sizeof(path));
 	file = fopen(path, "we");
 	REQUIRE(file, "%s: %s", path, strerror(errno));
-	fprintf(file, "[enforcer]\n%s[detection]\n%s[response]\n%s[log]\nevents = %s/events\n",
+	fprintf(file,
+		"[enforcer]\n%s[detection]\n%s[response]\n%s[store]\n%s[log]\nevents = %s/events\n",
 		conf->enforcer ? conf->enforcer : "",
 		conf->detection ? conf->detection : DETECTION_QUICK,
-		conf->response ? conf->response : "", daemon->folder);
+		conf->response ? conf->response : "", conf->store ? conf->store : "",
+		daemon->folder);
 	fclose(file);
 }
 
@@ -273,6 +275,12 @@ const char *program_path(const char *relative)
 
 	REQUIRE(realpath(relative, path), "%s: %s", relative, strerror(errno));
 	return path;
+}
+
+json_t *counters_ask(struct daemon *daemon)
+{
+	REQUIRE(!kill(daemon->pid, SIGUSR1), "%s", strerror(errno));
+	return event_wait(daemon, "counters", NULL);
 }
 
 void train(struct daemon *daemon, const char *program, const char *const *argv)

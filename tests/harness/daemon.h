@@ -19,11 +19,11 @@ struct daemon {
 
 /*
  * Writes a configuration for tests, quick to learn, with @more lines; a section that is named
- * again in @more would be an error, so @detection and @response are the bodies of those.
+ * again in @more would be an error, so these are the bodies of the sections.
  * The name of the file is in @path.
  */
 struct daemon_conf {
-	const char *enforcer, *detection, *response;
+	const char *enforcer, *detection, *response, *store;
 	int log_fd; /* where ebphd writes for people; 0: to a file, see daemon_log() */
 };
 
@@ -65,6 +65,9 @@ json_t *event_at(struct daemon *daemon, const char *name, pid_t pid, size_t i);
 /* A member as a string ("" when there is none) or as a number (-1). */
 const char *event_text(const json_t *event, const char *member);
 long event_number(const json_t *event, const char *member);
+
+/* Has the daemon report its counters. Return: the event, owned by the daemon. */
+json_t *counters_ask(struct daemon *daemon);
 
 /* Runs @argv until its profile is normal; @program is its absolute path. */
 void train(struct daemon *daemon, const char *program, const char *const *argv);
