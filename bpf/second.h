@@ -8,17 +8,23 @@
  * again, all events of the others on this CPU are missed: not by accident only, for a thread that
  * makes nothing but calls is preempted there often.
  *
- * There each program has a twin, which is attached after it to the same event. The first one
- * leaves a mark in the thread's state and the twin takes the mark away; where it finds none, the
- * first was skipped, and it does the work. An event is lost only where two other threads stand
- * still on this CPU, one in each of the two; kernel_missed_runs() counts it. To keep preemption off
- * meanwhile (bpf_preempt_disable()) makes it worse, tried on 7.3: what was put off then happens at
- * bpf_preempt_enable(), still within the program.
+ * System calls are taken there by a program of another type, ebph_sys_enter_p: perf's side of the
+ * tracepoint keeps preemption off around it (include/trace/perf.h), at the price of a record that
+ * nobody needs. It is skipped only while somebody with CAP_BPF is held up within bpf(2).
  *
- * What does harm outside is looked at once more where it does it: call_late() in syscall.bpf.c.
+ * For the other events, and for calls where tracefs cannot be read (lockdown=confidentiality), each
+ * program has a twin, which is attached after it to the same event. The first one leaves a mark in
+ * the thread's state and the twin takes the mark away; where it finds none, the first was skipped,
+ * and it does the work. An event is lost only where two other threads stand still on this CPU, one
+ * in each of the two. To keep preemption off meanwhile (bpf_preempt_disable()) makes it worse,
+ * tried on 7.3: what was put off then happens at bpf_preempt_enable(), still within the program.
  *
- * On older kernels the twins are not loaded, and `preemptible` is false: the verifier removes all
- * of this.
+ * An exec that is lost all the same is noticed at the next call, by the new address space.
+ *
+ * kernel_missed_runs() counts what is lost. What could do harm is looked at once more where it does
+ * it: call_late() in syscall.bpf.c.
+ *
+ * On older kernels none of this is loaded, and `preemptible` is false.
  */
 #ifndef EBPH_SECOND_H
 #define EBPH_SECOND_H

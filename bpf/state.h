@@ -26,6 +26,7 @@ struct task_state {
 	struct ebph_frame frame;
 	__u32 depth; /* of .saved */
 	__u32 seen;  /* SEEN_*: events that a first program has taken, see second.h */
+	__u64 mm;    /* address of its mm_struct, which every exec replaces; for exec_missed() */
 	struct saved_frame saved[EBPH_FRAMES]; /* the oldest first */
 	struct ebph_window verified[EBPH_VERIFIED_SETS][EBPH_VERIFIED_WAYS];
 };

@@ -107,6 +107,8 @@ static __always_inline int call_enter(struct task_struct *task, struct task_stat
 {
 	__u32 call = ebph_call_id(nr, task->thread_info.status & TS_COMPAT);
 
+	if (preemptible && state->mm != (__u64)task->mm)
+		exec_missed(task, state);
 	if (ebph_call_is_restart(call)) {
 		state->flags &= ~TASK_RESTART;
 		return 0;
@@ -124,6 +126,25 @@ int ebph_sys_enter(struct bpf_raw_tracepoint_args *ctx)
 		seen_mark(state, SEEN_CALL);
 		call_enter(task, state, ctx->args[1]);
 	}
+	return 0;
+}
+
+/* What the tracepoint tells perf: events/raw_syscalls/sys_enter/format in tracefs. */
+struct sys_enter_record {
+	__u64 common;
+	__s64 nr;
+	__u64 arguments[6];
+};
+
+/* In place of ebph_sys_enter where that could be held up: see second.h. */
+SEC("?tp/raw_syscalls/sys_enter")
+int ebph_sys_enter_p(struct sys_enter_record *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_state *state = state_of(task);
+
+	if (state)
+		call_enter(task, state, ctx->nr);
 	return 0;
 }
 

@@ -83,11 +83,29 @@ static void task_follow(struct task_state *task, struct file *file, const void *
 	profile_announce(slot, &exe, user_path);
 }
 
+/* Puts a thread into the profile of what it executes now. */
+static void task_refollow(struct task_struct *task, struct task_state *state, __u32 run)
+{
+	struct mm_struct *mm = task->mm;
+
+	state->mm = (__u64)mm;
+	task_follow(state, mm ? mm->exe_file : NULL, NULL, run);
+}
+
+/* Takes a thread out of its profile. */
+static void task_leave(struct task_state *state)
+{
+	if (!state->slot)
+		return;
+	profile_flush(state);
+	profile_leave(state->slot);
+	state->slot = 0;
+}
+
 __hidden struct task_state *task_adopt(struct task_struct *task)
 {
 	struct task_state *state;
 	int tgid = task->tgid;
-	struct mm_struct *mm;
 
 	state = bpf_task_storage_get(&tasks, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!state) {
@@ -98,10 +116,17 @@ __hidden struct task_state *task_adopt(struct task_struct *task)
 		state->flags = TASK_IGNORED;
 		return state;
 	}
-	mm = task->mm;
 	/* A process of many threads has run once. */
-	task_follow(state, mm ? mm->exe_file : NULL, NULL, task->pid == tgid);
+	task_refollow(task, state, task->pid == tgid);
 	return state;
+}
+
+__hidden void exec_missed(struct task_struct *task, struct task_state *state)
+{
+	count(EBPH_COUNT_LATE);
+	task_leave(state);
+	state->flags &= TASK_IGNORED;
+	task_refollow(task, state, 1);
 }
 
 /* A thread or process begins: it goes on where its parent stands. */
@@ -121,6 +146,7 @@ static int fork_take(struct task_struct *parent, struct task_struct *child)
 	to->flags &= TASK_IGNORED;
 	to->calls = 0; /* the parent will flush its own */
 	to->seen = 0;
+	to->mm = (__u64)child->mm;
 	if (to->slot)
 		profile_enter(to->slot, 0);
 	return 0;
@@ -157,13 +183,11 @@ static struct task_state *exec_state(struct task_struct *task)
 	return state;
 }
 
-static int exec_take(struct task_state *state, struct linux_binprm *bprm)
+static int exec_take(struct task_struct *task, struct task_state *state, struct linux_binprm *bprm)
 {
-	if (state->slot) {
-		profile_flush(state);
-		profile_leave(state->slot);
-	}
+	task_leave(state);
 	state->flags = 0;
+	state->mm = (__u64)task->mm;
 	task_follow(state, bprm->file, (const void *)bprm->exec, 1);
 	return 0;
 }
@@ -176,7 +200,7 @@ int BPF_PROG(ebph_exec, struct task_struct *task, int old_pid, struct linux_binp
 	state = exec_state(task);
 	if (state) {
 		seen_mark(state, SEEN_EXEC);
-		exec_take(state, bprm);
+		exec_take(task, state, bprm);
 	}
 	return 0;
 }
@@ -188,7 +212,7 @@ int BPF_PROG(ebph_exec2, struct task_struct *task, int old_pid, struct linux_bin
 
 	state = exec_state(task);
 	if (state && !seen_take(state, SEEN_EXEC))
-		exec_take(state, bprm);
+		exec_take(task, state, bprm);
 	return 0;
 }
 
@@ -198,11 +222,8 @@ static int exit_take(struct task_struct *task, struct task_state *state)
 
 	if (!task->signal->live.counter)
 		bpf_map_delete_elem(&delayed, &tgid); /* the process is gone, nothing to release */
-	if (!state || !state->slot)
-		return 0;
-	profile_flush(state);
-	profile_leave(state->slot);
-	state->slot = 0;
+	if (state)
+		task_leave(state);
 	return 0;
 }
 

@@ -18,6 +18,13 @@ struct task_struct;
 __hidden struct task_state *task_adopt(struct task_struct *task);
 
 /**
+ * exec_missed() - the current thread executes something else than its state says.
+ *
+ * Puts it into the profile of what it executes, as the exec itself should have done.
+ */
+__hidden void exec_missed(struct task_struct *task, struct task_state *state);
+
+/**
  * call_late() - the state of the current thread, its current call taken into account.
  *
  * For hooks on the way of a call, before it does anything: should the call have been missed at

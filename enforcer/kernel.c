@@ -2,7 +2,6 @@
 #include "enforcer/kernel.h"
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <inttypes.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "enforcer/lockdown.h"
 #include "enforcer/log.h"
 #include "enforcer/process.h"
+#include "enforcer/program.h"
 #include "enforcer/util.h"
 #include "ebph.skel.h"
 
@@ -41,21 +41,19 @@ static bool in_host_pid_namespace(void)
 	return !strcmp(name, "pid:[4026531836]"); /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
 }
 
-#define VERSION(major, minor) ((major)*1000u + (minor))
-
-static unsigned int kernel_version(void)
+unsigned int kernel_version(void)
 {
 	unsigned int major = 0, minor = 0;
 	struct utsname uts;
 
 	uname(&uts);
 	sscanf(uts.release, "%u.%u", &major, &minor);
-	return VERSION(major, minor);
+	return KERNEL(major, minor);
 }
 
 int kernel_check(const char **ret_reason)
 {
-	if (kernel_version() < VERSION(6, 1)) {
+	if (kernel_version() < KERNEL(6, 1)) {
 		*ret_reason = "this kernel is too old: ebph needs Linux 6.1 or later";
 		return -ENOSYS;
 	}
@@ -78,34 +76,6 @@ int kernel_check(const char **ret_reason)
 }
 
 /* ---- life ------------------------------------------------------------------------------ */
-
-static const struct {
-	enum abort_rung rung;
-	const char *program;
-	bool optional; /* the kernel may have been built without this ABI */
-} rung_programs[] = {
-	{ABORT_OVERRIDE, "ebph_over_x64", false},  {ABORT_OVERRIDE, "ebph_over_x64at", false},
-	{ABORT_OVERRIDE, "ebph_over_ia32", true},  {ABORT_OVERRIDE, "ebph_over_i32at", true},
-	{ABORT_FMOD_RET, "ebph_fmod_bprm", false}, {ABORT_FMOD_RET, "ebph_fmod_bprm2", false},
-	{ABORT_LSM, "ebph_lsm_bprm", false},
-};
-
-/* Where programs at tracepoints can be preempted, each is attached twice: bpf/second.h. */
-static const struct {
-	const char *first, *twin;
-} twins[] = {
-	{"ebph_sys_enter", "ebph_sys_enter2"}, {"ebph_fork", "ebph_fork2"},
-	{"ebph_exec", "ebph_exec2"},	       {"ebph_exit", "ebph_exit2"},
-	{"ebph_signal", "ebph_signal2"},       {"ebph_uring_req", "ebph_uring_req2"},
-};
-
-/* The tracepoint of a submission to io_uring has had two names. */
-static const struct {
-	const char *tracepoint, *program;
-} uring_programs[] = {
-	{"btf_trace_io_uring_submit_req", "ebph_uring_req"},
-	{"btf_trace_io_uring_submit_sqe", "ebph_uring_sqe"},
-};
 
 static void settings_init(struct ebph_settings *settings, const struct conf *conf)
 {
@@ -146,74 +116,6 @@ static int maps_resize(struct ebph_bpf *skeleton, uint32_t n_slots)
 	return r;
 }
 
-static int program_load(struct ebph_bpf *skeleton, const char *name, bool attach)
-{
-	struct bpf_program *program = bpf_object__find_program_by_name(skeleton->obj, name);
-	int r;
-
-	if (!program)
-		return -ENOENT;
-	r = bpf_program__set_autoload(program, true);
-	if (!r)
-		bpf_program__set_autoattach(program, attach);
-	return r;
-}
-
-static bool is_loaded(const struct ebph_bpf *skeleton, const char *name)
-{
-	return bpf_program__autoload(bpf_object__find_program_by_name(skeleton->obj, name));
-}
-
-/* Before 7.0 the tracepoints' own code kept preemption off (DECLARE_TRACE(), a46023d5616e). */
-static int twins_select(struct ebph_bpf *skeleton)
-{
-	int r = 0;
-
-	skeleton->rodata->preemptible = kernel_version() >= VERSION(7, 0);
-	for (size_t i = 0; skeleton->rodata->preemptible && i < ARRAY_SIZE(twins) && !r; i++)
-		if (is_loaded(skeleton, twins[i].first))
-			r = program_load(skeleton, twins[i].twin, false); /* after the first */
-	return r;
-}
-
-static int uring_select(struct ebph_bpf *skeleton)
-{
-	struct btf *btf = btf__load_vmlinux_btf();
-	int r = 0;
-
-	if (!btf)
-		return -errno;
-	for (size_t i = 0; i < ARRAY_SIZE(uring_programs); i++) {
-		if (btf__find_by_name_kind(btf, uring_programs[i].tracepoint, BTF_KIND_TYPEDEF) < 0)
-			continue;
-		r = program_load(skeleton, uring_programs[i].program, true);
-		break;
-	}
-	btf__free(btf);
-	return r; /* none of them: a kernel without io_uring */
-}
-
-static int programs_select(struct ebph_bpf *skeleton, enum abort_rung rung, bool interrupts)
-{
-	int r = bpf_program__set_autoload(skeleton->progs.ebph_interrupt, interrupts);
-
-	if (!r)
-		r = uring_select(skeleton);
-	if (!r)
-		r = twins_select(skeleton);
-	if (r)
-		return r;
-	for (size_t i = 0; i < ARRAY_SIZE(rung_programs); i++) {
-		if (rung_programs[i].rung != rung)
-			continue;
-		/* Attached by rung_attach(): some may fail. */
-		r = program_load(skeleton, rung_programs[i].program, false);
-		if (r)
-			return r;
-	}
-	return 0;
-}
-
 static int heads_map(struct kernel *kernel)
 {
 	void *heads;
@@ -249,7 +151,7 @@ int kernel_new(const struct conf *conf, enum abort_rung rung, bool interrupts, s
 	if (!r)
 		r = maps_resize(kernel->skeleton, kernel->n_slots);
 	if (!r)
-		r = programs_select(kernel->skeleton, rung, interrupts);
+		r = programs_select(kernel, interrupts);
 	if (!r)
 		r = ebph_bpf__load(kernel->skeleton);
 	if (!r)
@@ -258,7 +160,6 @@ int kernel_new(const struct conf *conf, enum abort_rung rung, bool interrupts, s
 		kernel_free(kernel);
 		return r;
 	}
-	kernel->preemptible = kernel->skeleton->rodata->preemptible;
 	settings_init(kernel_settings(kernel), conf);
 	*ret = kernel;
 	return 0;
@@ -274,51 +175,9 @@ void kernel_free(struct kernel *kernel)
 	free(kernel);
 }
 
-/* Attaches one program; the skeleton owns the link. */
-static int program_attach(struct kernel *kernel, const char *name)
-{
-	struct bpf_object_skeleton *parts = kernel->skeleton->skeleton;
-
-	for (int i = 0; i < parts->prog_cnt; i++) {
-		if (strcmp(parts->progs[i].name, name))
-			continue;
-		*parts->progs[i].link = bpf_program__attach(*parts->progs[i].prog);
-		return *parts->progs[i].link ? 0 : -errno;
-	}
-	return -ENOENT;
-}
-
-static int rung_attach(struct kernel *kernel)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(rung_programs); i++) {
-		int r = 0;
-
-		if (rung_programs[i].rung == kernel->rung)
-			r = program_attach(kernel, rung_programs[i].program);
-		if (r && !rung_programs[i].optional)
-			return r;
-	}
-	return 0;
-}
-
-static int twins_attach(struct kernel *kernel)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(twins) && !r; i++)
-		if (is_loaded(kernel->skeleton, twins[i].twin))
-			r = program_attach(kernel, twins[i].twin);
-	return r;
-}
-
 int kernel_attach(struct kernel *kernel)
 {
-	/* The answer before the question: no anomaly may come while nothing could answer it. */
-	int r = rung_attach(kernel);
-
-	if (!r)
-		r = ebph_bpf__attach(kernel->skeleton);
-	return r ? r : twins_attach(kernel);
+	return programs_attach(kernel);
 }
 
 void kernel_detach(struct kernel *kernel)
@@ -432,32 +291,6 @@ const char *kernel_counter_help(enum ebph_counter counter)
 	static const char *const helps[] = {EBPH_COUNTERS(COUNTER_HELP)};
 
 	return helps[counter];
-}
-
-static bool is_twin(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(twins); i++)
-		if (!strcmp(twins[i].twin, name))
-			return true;
-	return false;
-}
-
-uint64_t kernel_missed_runs(struct kernel *kernel)
-{
-	uint64_t rescued, sum = 0;
-	struct bpf_program *program;
-
-	bpf_object__for_each_program(program, kernel->skeleton->obj) {
-		struct bpf_prog_info info = {};
-		__u32 size = sizeof(info);
-
-		if (bpf_program__fd(program) >= 0 && !is_twin(bpf_program__name(program)) &&
-		    !bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
-			sum += info.recursion_misses;
-	}
-	/* After the misses: the other way round, what is rescued in between would look lost. */
-	rescued = kernel_counter(kernel, EBPH_COUNT_RESCUED);
-	return sum > rescued ? sum - rescued : 0;
 }
 
 uint64_t map_memory(int map_fd)

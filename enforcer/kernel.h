@@ -22,6 +22,11 @@ struct kernel {
 	bool preemptible; /* programs at tracepoints have twins: bpf/second.h */
 };
 
+#define KERNEL(major, minor) ((major)*1000u + (minor))
+
+/* The version of the running kernel, to be compared with KERNEL(). */
+unsigned int kernel_version(void);
+
 /**
  * kernel_check() - can this system run us at all?
  * @ret_reason: one line, what is wrong and what to do; static

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Which programs are loaded and attached on this kernel, and in which order. */
+#include "enforcer/program.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <string.h>
+
+#include "enforcer/log.h"
+#include "enforcer/util.h"
+#include "ebph.skel.h"
+
+static const struct {
+	enum abort_rung rung;
+	const char *program;
+	bool optional; /* the kernel may have been built without this ABI */
+} rung_programs[] = {
+	{ABORT_OVERRIDE, "ebph_over_x64", false},  {ABORT_OVERRIDE, "ebph_over_x64at", false},
+	{ABORT_OVERRIDE, "ebph_over_ia32", true},  {ABORT_OVERRIDE, "ebph_over_i32at", true},
+	{ABORT_FMOD_RET, "ebph_fmod_bprm", false}, {ABORT_FMOD_RET, "ebph_fmod_bprm2", false},
+	{ABORT_LSM, "ebph_lsm_bprm", false},
+};
+
+/*
+ * Where programs at tracepoints can be preempted, each is attached twice; the first line only where
+ * SURE_PROGRAM cannot be: bpf/second.h.
+ */
+#define SURE_PROGRAM "ebph_sys_enter_p"
+
+static const struct {
+	const char *first, *twin;
+} twins[] = {
+	{"ebph_sys_enter", "ebph_sys_enter2"}, {"ebph_fork", "ebph_fork2"},
+	{"ebph_exec", "ebph_exec2"},	       {"ebph_exit", "ebph_exit2"},
+	{"ebph_signal", "ebph_signal2"},       {"ebph_uring_req", "ebph_uring_req2"},
+};
+
+/* The tracepoint of a submission to io_uring has had two names. */
+static const struct {
+	const char *tracepoint, *program;
+} uring_programs[] = {
+	{"btf_trace_io_uring_submit_req", "ebph_uring_req"},
+	{"btf_trace_io_uring_submit_sqe", "ebph_uring_sqe"},
+};
+
+/* ---- loading --------------------------------------------------------------------------- */
+
+static int program_load(struct ebph_bpf *skeleton, const char *name, bool attach)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(skeleton->obj, name);
+	int r;
+
+	if (!program)
+		return -ENOENT;
+	r = bpf_program__set_autoload(program, true);
+	if (!r)
+		bpf_program__set_autoattach(program, attach);
+	return r;
+}
+
+static bool is_loaded(const struct ebph_bpf *skeleton, const char *name)
+{
+	return bpf_program__autoload(bpf_object__find_program_by_name(skeleton->obj, name));
+}
+
+/* Before 7.0 the tracepoints' own code kept preemption off (DECLARE_TRACE(), a46023d5616e). */
+static int twins_select(struct ebph_bpf *skeleton)
+{
+	int r = program_load(skeleton, SURE_PROGRAM, false);
+
+	for (size_t i = 0; i < ARRAY_SIZE(twins) && !r; i++)
+		if (is_loaded(skeleton, twins[i].first))
+			r = program_load(skeleton, twins[i].twin, false);
+	return r;
+}
+
+static int uring_select(struct ebph_bpf *skeleton)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	int r = 0;
+
+	if (!btf)
+		return -errno;
+	for (size_t i = 0; i < ARRAY_SIZE(uring_programs); i++) {
+		if (btf__find_by_name_kind(btf, uring_programs[i].tracepoint, BTF_KIND_TYPEDEF) < 0)
+			continue;
+		r = program_load(skeleton, uring_programs[i].program, true);
+		break;
+	}
+	btf__free(btf);
+	return r; /* none of them: a kernel without io_uring */
+}
+
+static int rung_select(struct ebph_bpf *skeleton, enum abort_rung rung)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rung_programs) && !r; i++)
+		if (rung_programs[i].rung == rung)
+			r = program_load(skeleton, rung_programs[i].program, false);
+	return r;
+}
+
+int programs_select(struct kernel *kernel, bool interrupts)
+{
+	struct ebph_bpf *skeleton = kernel->skeleton;
+	int r = bpf_program__set_autoload(skeleton->progs.ebph_interrupt, interrupts);
+
+	kernel->preemptible = kernel_version() >= KERNEL(7, 0);
+	skeleton->rodata->preemptible = kernel->preemptible;
+	bpf_program__set_autoattach(skeleton->progs.ebph_sys_enter, false); /* calls_attach() */
+	if (!r)
+		r = uring_select(skeleton);
+	if (!r && kernel->preemptible)
+		r = twins_select(skeleton);
+	return r ? r : rung_select(skeleton, kernel->rung);
+}
+
+/* ---- attaching ------------------------------------------------------------------------- */
+
+/* Attaches one program; the skeleton owns the link. */
+static int program_attach(struct kernel *kernel, const char *name)
+{
+	struct bpf_object_skeleton *parts = kernel->skeleton->skeleton;
+
+	for (int i = 0; i < parts->prog_cnt; i++) {
+		if (strcmp(parts->progs[i].name, name))
+			continue;
+		*parts->progs[i].link = bpf_program__attach(*parts->progs[i].prog);
+		return *parts->progs[i].link ? 0 : -errno;
+	}
+	return -ENOENT;
+}
+
+static int rung_attach(struct kernel *kernel)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rung_programs); i++) {
+		int r = 0;
+
+		if (rung_programs[i].rung == kernel->rung)
+			r = program_attach(kernel, rung_programs[i].program);
+		if (r && !rung_programs[i].optional)
+			return r;
+	}
+	return 0;
+}
+
+/* All but the first twin, which is for calls_attach(). */
+static int twins_attach(struct kernel *kernel)
+{
+	int r = 0;
+
+	for (size_t i = 1; i < ARRAY_SIZE(twins) && !r; i++)
+		if (is_loaded(kernel->skeleton, twins[i].twin))
+			r = program_attach(kernel, twins[i].twin);
+	return r;
+}
+
+static int calls_attach(struct kernel *kernel)
+{
+	int r;
+
+	if (kernel->preemptible) {
+		r = program_attach(kernel, SURE_PROGRAM);
+		if (!r)
+			return 0;
+		log_debug("calls are taken by twins: %s", strerror(-r));
+	}
+	r = program_attach(kernel, twins[0].first);
+	if (!r && kernel->preemptible)
+		r = program_attach(kernel, twins[0].twin);
+	return r;
+}
+
+int programs_attach(struct kernel *kernel)
+{
+	/* The answer before the question: no anomaly may come while nothing could answer it. */
+	int r = rung_attach(kernel);
+
+	if (!r)
+		r = ebph_bpf__attach(kernel->skeleton);
+	if (!r)
+		r = twins_attach(
+			kernel); /* after the first ones: that is their order at the event */
+	return r ? r : calls_attach(kernel);
+}
+
+/* ---- what was missed ------------------------------------------------------------------- */
+
+static bool is_twin(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(twins); i++)
+		if (!strcmp(twins[i].twin, name))
+			return true;
+	return false;
+}
+
+uint64_t kernel_missed_runs(struct kernel *kernel)
+{
+	uint64_t rescued, sum = 0;
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, kernel->skeleton->obj) {
+		struct bpf_prog_info info = {};
+		__u32 size = sizeof(info);
+
+		if (bpf_program__fd(program) >= 0 && !is_twin(bpf_program__name(program)) &&
+		    !bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
+			sum += info.recursion_misses;
+	}
+	/* After the misses: the other way round, what is rescued in between would look lost. */
+	rescued = kernel_counter(kernel, EBPH_COUNT_RESCUED);
+	return sum > rescued ? sum - rescued : 0;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef EBPH_PROGRAM_H
+#define EBPH_PROGRAM_H
+
+#include <stdbool.h>
+
+#include "enforcer/kernel.h"
+
+/**
+ * programs_select() - chooses what is to be loaded, before it is.
+ * @kernel:	opened; .rung is set, .preemptible is a result
+ * @interrupts: interrupts_visible()
+ *
+ * Return: 0 or -errno.
+ */
+int programs_select(struct kernel *kernel, bool interrupts);
+
+/* Attaches them all. Return: 0 or -errno. */
+int programs_attach(struct kernel *kernel);
+
+#endif
