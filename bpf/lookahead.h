@@ -107,27 +107,34 @@ static inline void ebph_frame_push(struct ebph_frame *f, __u32 anomaly)
 #define EBPH_HEAT_TIME_SHIFT 24
 #define EBPH_HEAT_ONE	     256u
 
+/* 2^-x for x in [0, 1), both in 24 bits: the cubic that has its values and slopes at both ends. */
+static inline __u64 ebph_exp2_neg(__u64 x)
+{
+	__u64 x2 = (x * x) >> 24, x3 = (x2 * x) >> 24;
+
+	return (1u << 24) - ((11629080 * x) >> 24) + ((3906877 * x2) >> 24) - ((666408 * x3) >> 24);
+}
+
 /**
  * ebph_heat_decay() - a heat word as it is at a later time.
  * @heat:	  the word
  * @now_ns:	  CLOCK_BOOTTIME
- * @half_life_ns: not 0
+ * @half_life_ns: at least a second
+ *
+ * Return: the word; as it was where so little time has passed that nothing changes, so that asking
+ * often keeps nothing warm.
  */
 static inline __u64 ebph_heat_decay(__u64 heat, __u64 now_ns, __u64 half_life_ns)
 {
 	__u32 now = (__u32)(now_ns >> EBPH_HEAT_TIME_SHIFT), then = (__u32)(heat >> 32);
-	__u64 elapsed_ns = (__u64)(now - then) << EBPH_HEAT_TIME_SHIFT;
+	__u64 elapsed_ns = (__u64)(__u32)(now - then) << EBPH_HEAT_TIME_SHIFT;
 	__u64 halvings = elapsed_ns / half_life_ns, value = (__u32)heat, x;
 
-	if (now - then > 0x80000000u)
+	if ((__u32)(now - then) > 0x80000000u)
 		return heat; /* another CPU's clock was ahead */
-	if (halvings >= 32)
-		return (__u64)now << 32;
-	value >>= halvings;
-	/* 2^-x for 0 <= x < 1 in 16 bits: the parabola through 0, 1/2 and 1, within 0.1 %. */
-	x = ((elapsed_ns % half_life_ns) >> 8 << 16) / ((half_life_ns >> 8) + 1);
-	value = (value * (65536 - ((44012 * x) >> 16) + ((((11244 * x) >> 16) * x) >> 16))) >> 16;
-	return (__u64)now << 32 | value;
+	x = ((elapsed_ns % half_life_ns) >> 16 << 24) / ((half_life_ns >> 16) + 1);
+	value = halvings < 32 ? ((value >> halvings) * ebph_exp2_neg(x)) >> 24 : 0;
+	return value == (__u32)heat && value ? heat : (__u64)now << 32 | value;
 }
 
 /* As ebph_heat_decay(), with one anomaly more. */

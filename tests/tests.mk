@@ -25,7 +25,7 @@ $(UNIT_TESTS:%=%.o): CFLAGS += -Wno-dangling-pointer
 
 $(UNIT_TESTS): %: %.o $(BUILD)/tests/ebph.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lcmocka -pthread -o $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lcmocka -lm -pthread -o $@
 
 # Not in build/tests/e2e/: that is the program.
 $(BUILD)/tests/obj/%.o: tests/%.c Makefile
@@ -37,7 +37,7 @@ $(E2E_OBJS): | $(SKELETONS)
 
 $(BUILD)/tests/e2e: $(E2E_OBJS) $(BUILD)/tests/ebph.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -Wl,--as-needed $(LDLIBS) -lcmocka -pthread -o $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -Wl,--as-needed $(LDLIBS) -lcmocka -lm -pthread -o $@
 
 # Static and without the sanitizers: few system calls, and the same ones everywhere.
 $(PROGS): $(BUILD)/%: %.c Makefile tests/tests.mk

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <asm/unistd_64.h>
+#include <linux/io_uring.h>
 
 #include <cmocka.h>
 
@@ -80,9 +81,23 @@ static void upper_half_of_the_register_chooses_no_other_call(void **state)
 	assert_int_equal(ebph_call_id(0x4000000000000000, 0), 0);
 }
 
+static void io_uring_operations_have_a_range_of_their_own(void **state)
+{
+	(void)state;
+	for (uint32_t opcode = 0; opcode < 256; opcode++)
+		assert_int_equal(ebph_call_uring(opcode), 1280 + opcode);
+}
+
 static void ids_fit_and_differ(void **state)
 {
-	static const uint32_t ids[] = {511, 1023, EBPH_CALL_X32, EBPH_CALL_INVALID, EBPH_CALL_NONE};
+	static const uint32_t ids[] = {511,
+				       1023,
+				       EBPH_CALL_X32,
+				       EBPH_CALL_INVALID,
+				       EBPH_CALL_URING,
+				       EBPH_CALL_URING + 255,
+				       EBPH_CALL_HANDLER,
+				       EBPH_CALL_NONE};
 
 	(void)state;
 	for (size_t i = 1; i < sizeof(ids) / sizeof(ids[0]); i++)
@@ -132,6 +147,10 @@ static void every_id_has_a_name(void **state)
 		{EBPH_CALL_INVALID, "invalid"},
 		{EBPH_CALL_NONE, "-"},
 		{1026, "call 1026"},
+		{EBPH_CALL_URING, "uring:nop"},
+		{EBPH_CALL_URING + IORING_OP_OPENAT, "uring:openat"},
+		{EBPH_CALL_URING + 255, "uring:op 255"},
+		{EBPH_CALL_URING + 256, "call 1536"},
 		{EBPH_CALL_HANDLER, "signal handler"},
 		{UINT32_MAX, "call 4294967295"},
 	};
@@ -141,7 +160,8 @@ static void every_id_has_a_name(void **state)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		assert_string_equal(callname(names[i].id, buffer), names[i].name);
 	for (uint32_t id = 0; id <= EBPH_CALL_MASK; id++)
-		for (uint32_t before = 0; before < id && id < 1030; before++)
+		for (uint32_t before = 0; before < id && (id < 1030 || (id >= 1280 && id < 1550));
+		     before++)
 			assert_string_not_equal(callname(id, buffer), callname(before, other));
 }
 
@@ -153,6 +173,7 @@ int main(void)
 		cmocka_unit_test(numbers_beyond_every_table_are_invalid),
 		cmocka_unit_test(x32_calls_share_one_bucket),
 		cmocka_unit_test(upper_half_of_the_register_chooses_no_other_call),
+		cmocka_unit_test(io_uring_operations_have_a_range_of_their_own),
 		cmocka_unit_test(ids_fit_and_differ),
 		cmocka_unit_test(calls_that_matter_are_those_of_that_name),
 		cmocka_unit_test(every_id_has_a_name),
