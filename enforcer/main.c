@@ -10,6 +10,7 @@
 #include "enforcer/enforcer.h"
 #include "enforcer/kernel.h"
 #include "enforcer/log.h"
+#include "enforcer/report.h"
 #include "enforcer/util.h"
 
 #define EXIT_USAGE 2
@@ -25,17 +26,12 @@ struct arguments {
 };
 
 static const struct option options[] = {
-	{"config", required_argument, NULL, 'c'},
-	{"mode", required_argument, NULL, 'm'},
-	{"foreground", no_argument, NULL, 'f'},
-	{"check-config", no_argument, NULL, 'C'},
-	{"dump-config", no_argument, NULL, 'D'},
-	{"release", no_argument, NULL, 'r'},
-	{"best-rung", required_argument, NULL, 'b'},
-	{"debug", no_argument, NULL, 'd'},
-	{"version", no_argument, NULL, 'V'},
-	{"help", no_argument, NULL, 'h'},
-	{},
+	{"config", required_argument, NULL, 'c'}, {"mode", required_argument, NULL, 'm'},
+	{"foreground", no_argument, NULL, 'f'},	  {"check-config", no_argument, NULL, 'C'},
+	{"dump-config", no_argument, NULL, 'D'},  {"release", no_argument, NULL, 'r'},
+	{"counters", no_argument, NULL, 'n'},	  {"best-rung", required_argument, NULL, 'b'},
+	{"debug", no_argument, NULL, 'd'},	  {"version", no_argument, NULL, 'V'},
+	{"help", no_argument, NULL, 'h'},	  {},
 };
 
 static void usage(FILE *out)
@@ -49,6 +45,7 @@ static void usage(FILE *out)
 	      "  --check-config  say what is wrong with FILE, and do nothing else\n"
 	      "  --dump-config   show the configuration in effect, and do nothing else\n"
 	      "  --release       let everyone go whom a dead ebphd left stopped, and end\n"
+	      "  --counters      explain the counters of everything that can go wrong\n"
 	      "  --best-rung R   refuse execves by bpf_override_return, fmod_ret, lsm or none, "
 	      "and\n"
 	      "                  not by what comes before it in this list: to try things out\n"
@@ -94,6 +91,9 @@ static int arguments_parse(int argc, char **argv, struct arguments *ret)
 		case 'd':
 			log_set_debug(true);
 			break;
+		case 'n':
+			counters_explain(stdout);
+			return 1;
 		case 'V':
 			puts("ebphd " EBPH_VERSION);
 			return 1;

@@ -39,7 +39,15 @@ void report_start(struct report *report, const struct conf *conf, struct kernel 
 			 conf_mode_name(conf->enforcer.mode));
 }
 
-/* One counter, of the kernel's side or of ours: in the event file always, in the log if not 0. */
+/* Counters that the kernel's side does not keep. */
+#define DAEMON_COUNTERS(X)                                                                         \
+	X(missed_runs, kernel_missed_runs(kernel),                                                 \
+	  "events not seen: the kernel skipped a program of ours")                                 \
+	X(log_lost, log_lost(), "lines of the log that nobody took")                               \
+	X(malformed, sink->malformed, "records from the kernel that make no sense")                \
+	X(journal_failed, sink->journal.failed, "lines missing in the event file")
+
+/* One counter: in the event file always, in the log if it is not 0. */
 static void counter_tell(json_t *object, const char *name, uint64_t value, const char *help)
 {
 	json_object_set_new(object, name, json_integer((json_int_t)value));
@@ -55,14 +63,17 @@ static json_t *counters_tell(struct kernel *kernel, const struct event_sink *sin
 	for (enum ebph_counter i = 0; i < EBPH_COUNTER_MAX; i++)
 		counter_tell(object, kernel_counter_name(i), kernel_counter(kernel, i),
 			     kernel_counter_help(i));
-	counter_tell(object, "missed_runs", kernel_missed_runs(kernel),
-		     "events not seen: the kernel skipped a program of ours");
-	counter_tell(object, "log_lost", log_lost(), "lines like this one that nobody took");
-	counter_tell(object, "malformed", sink->malformed,
-		     "records from the kernel that make no sense");
-	counter_tell(object, "journal_failed", sink->journal.failed,
-		     "lines missing in the event file");
+#define COUNTER_TELL(name, value, help) counter_tell(object, #name, value, help);
+	DAEMON_COUNTERS(COUNTER_TELL)
 	return object;
+}
+
+void counters_explain(FILE *out)
+{
+	for (enum ebph_counter i = 0; i < EBPH_COUNTER_MAX; i++)
+		fprintf(out, "%-18s  %s\n", kernel_counter_name(i), kernel_counter_help(i));
+#define COUNTER_EXPLAIN(name, value, help) fprintf(out, "%-18s  %s\n", #name, help);
+	DAEMON_COUNTERS(COUNTER_EXPLAIN)
 }
 
 /* Into the event file when they have changed, or at the end, when someone waits for them. */

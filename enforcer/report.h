@@ -4,6 +4,7 @@
 #define EBPH_REPORT_H
 
 #include <stdint.h>
+#include <stdio.h>
 
 #include "enforcer/event.h"
 
@@ -22,6 +23,9 @@ void report_start(struct report *report, const struct conf *conf, struct kernel 
  */
 void report_print(struct report *report, struct kernel *kernel, struct profiles *profiles,
 		  struct event_sink *sink, bool asked);
+
+/* What each counter means, one a line. */
+void counters_explain(FILE *out);
 
 /* Gives up what a report holds; fine for one that was never made. */
 void report_end(struct report *report);
