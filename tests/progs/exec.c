@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -54,12 +55,11 @@ int main(int argc, char **argv)
 		if (!pthread_create(&thread, NULL, on_thread, NULL))
 			pthread_join(thread, NULL);
 	} else if (!strcmp(how, "vfork")) {
-		/* A raw one: the C library's own would do as well, but this cannot become a fork.
-		 */
-		pid_t pid = vfork();
+		/* The C library's way to vfork: CLONE_VM | CLONE_VFORK. */
+		pid_t pid;
 
-		if (!pid)
-			target_execute();
+		if (posix_spawn(&pid, target[0], NULL, NULL, target, environ))
+			return 3;
 		return child_wait(pid);
 	} else if (!strcmp(how, "pidns")) {
 		pid_t pid;
