@@ -246,25 +246,28 @@ int BPF_PROG(ebph_exit2, struct task_struct *task)
 }
 
 /*
- * Will the kernel make the interrupted call of the current thread again? The rules are those of
- * handle_signal() and arch_do_signal_or_restart() in arch/x86/kernel/signal.c.
+ * Will the kernel make the last call of the current thread again? The rules are those of
+ * handle_signal() and arch_do_signal_or_restart() in arch/x86/kernel/signal.c. Where this signal
+ * has interrupted no call, one may still wait for its repetition: that of a handler which has just
+ * ended, or of a signal a moment ago. It waits until after this signal, too.
  */
-static int call_restarts(struct task_struct *task, struct k_sigaction *handler)
+static int call_restarts(struct task_struct *task, const struct task_state *state,
+			 const struct k_sigaction *handler)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 
-	if ((long)regs->orig_ax < 0)
-		return 0; /* no call was interrupted */
-	switch ((long)regs->ax) {
-	case -ERESTARTNOINTR:
-		return 1;
-	case -ERESTARTSYS:
-		return !handler || (handler->sa.sa_flags & SA_RESTART);
-	case -ERESTARTNOHAND:
-	case -ERESTART_RESTARTBLOCK:
-		return !handler;
+	if ((long)regs->orig_ax >= 0) {
+		switch ((long)regs->ax) {
+		case -ERESTARTNOINTR:
+			return 1;
+		case -ERESTARTSYS:
+			return !handler || (handler->sa.sa_flags & SA_RESTART);
+		case -ERESTARTNOHAND:
+		case -ERESTART_RESTARTBLOCK:
+			return !handler;
+		}
 	}
-	return 0;
+	return !!(state->flags & TASK_RESTART);
 }
 
 /* Kept in a saved window: its current call is made again when the handler has ended. */
@@ -362,8 +365,8 @@ static int signal_take(struct task_struct *task, struct task_state *state,
 	if (!state->slot)
 		return 0;
 	if ((unsigned long)action->sa.sa_handler > SIG_IGN)
-		frame_push(task, state, action, call_restarts(task, action));
-	else if (call_restarts(task, NULL))
+		frame_push(task, state, action, call_restarts(task, state, action));
+	else if (call_restarts(task, state, NULL))
 		state->flags |= TASK_RESTART;
 	return 0;
 }
@@ -406,7 +409,7 @@ int BPF_PROG(ebph_interrupt, struct pt_regs *regs)
 	struct task_state *state;
 
 	state = bpf_task_storage_get(&tasks, task, NULL, 0);
-	if (state && state->slot && call_restarts(task, NULL))
+	if (state && state->slot && call_restarts(task, state, NULL))
 		state->flags |= TASK_RESTART;
 	return 0;
 }
