@@ -5,13 +5,15 @@
 #   tests/e2e/*.c, tests/bpf/*.c, tests/harness/*.c
 #                                    one program, build/tests/e2e
 #   tests/progs/NAME.c               one program each, for the end-to-end tests to run
+#   tests/progs/NAME.S               likewise, of 32 bits
 
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*_test.c))
 PROGS	   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/progs/*.c))
+PROGS_32   := $(patsubst %.S,$(BUILD)/%,$(wildcard tests/progs/*.S))
 E2E_SRCS   := $(wildcard tests/e2e/*.c tests/bpf/*.c tests/harness/*.c)
 E2E_OBJS   := $(E2E_SRCS:tests/%.c=$(BUILD)/tests/obj/%.o)
 
-test-build: $(UNIT_TESTS) $(PROGS) $(if $(E2E_OBJS),$(BUILD)/tests/e2e)
+test-build: $(UNIT_TESTS) $(PROGS) $(PROGS_32) $(if $(E2E_OBJS),$(BUILD)/tests/e2e)
 
 # As an archive, the linker takes what a test calls; the rest is not carried into each guest.
 $(BUILD)/tests/ebph.a: $(CONF_OBJS) $(ENFORCER_OBJS)
@@ -44,3 +46,10 @@ $(PROGS): $(BUILD)/%: %.c Makefile tests/tests.mk
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -MF $@.d -MT $@ -std=gnu11 -O1 -Wall -static -pthread $< -o $@
+
+# By assembler and linker alone: they know 32 bits everywhere, the compiler only with multilib.
+$(PROGS_32): $(BUILD)/%: %.S tests/tests.mk
+	$(call say,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(AS) --32 $< -o $@.o
+	$(Q)$(LD) -m elf_i386 $@.o -o $@

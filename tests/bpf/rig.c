@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "enforcer/rung.h"
 #include "enforcer/util.h"
 #include "tests/harness/tap.h"
 #include "ebph.skel.h"
@@ -43,15 +44,14 @@ static void stock(struct rig *rig)
 	REQUIRE(!r, "cannot stock slots: %s", strerror(-r));
 }
 
-void rig_new(struct rig *rig, uint32_t n_slots)
+static void rig_make(struct rig *rig, uint32_t n_slots)
 {
 	int r;
 
-	memset(rig, 0, sizeof(*rig));
 	REQUIRE(!conf_new_default(&rig->conf), "no memory");
 	rig->conf->store.max_profiles = n_slots;
 	rig->conf->detection.heat_half_life_ns = 0;
-	r = kernel_new(rig->conf, ABORT_NONE, false, &rig->kernel);
+	r = kernel_new(rig->conf, ABORT_NONE, rig->interrupts, &rig->kernel);
 	REQUIRE(!r, "the kernel refuses the programs: %s", strerror(-r));
 	kernel_settings(rig->kernel)->reports_per_s = UINT32_MAX;
 	r = profiles_new(rig->kernel, &rig->profiles);
@@ -59,6 +59,22 @@ void rig_new(struct rig *rig, uint32_t n_slots)
 	rig->events = ring_buffer__new(kernel_events_fd(rig->kernel), event_take, rig, NULL);
 	REQUIRE(rig->events, "%s", strerror(errno));
 	stock(rig);
+}
+
+void rig_new(struct rig *rig, uint32_t n_slots)
+{
+	memset(rig, 0, sizeof(*rig));
+	rig_make(rig, n_slots);
+}
+
+void rig_new_whole(struct rig *rig, uint32_t n_slots)
+{
+	libbpf_print_fn_t print = libbpf_set_print(NULL);
+
+	memset(rig, 0, sizeof(*rig));
+	rig->interrupts = interrupts_visible(); /* where not, libbpf would have much to say */
+	libbpf_set_print(print);
+	rig_make(rig, n_slots);
 }
 
 void rig_free(struct rig *rig)

@@ -21,6 +21,7 @@ struct rig {
 	struct kernel *kernel;
 	struct profiles *profiles;
 	struct ring_buffer *events;
+	bool interrupts; /* interrupts_visible(), and so they are: rig_new_whole() */
 	/* Told of each event but EBPH_EVENT_GROW, which is answered as the daemon does; may be
 	 * NULL. */
 	void (*on_event)(void *context, const struct ebph_event *event);
@@ -33,12 +34,16 @@ struct rig {
  * changed through kernel_settings() at any time.
  */
 void rig_new(struct rig *rig, uint32_t n_slots);
+
+/* As rig_new(), with the program that sees interrupted threads where the kernel can have it. */
+void rig_new_whole(struct rig *rig, uint32_t n_slots);
+
 void rig_free(struct rig *rig);
 
 /* Attaches what follows fork, exec, exit and signals. sys_enter is not: calls are fed. */
 void rig_attach_life(struct rig *rig);
 
-/* Attaches all, as ebphd does. */
+/* Attaches all, as ebphd does; after rig_new() but interrupts. */
 void rig_attach_all(struct rig *rig);
 
 /* The hot path's program, for rig_call(); it may be inherited across exec if made so. */
