@@ -2,6 +2,7 @@
 #include "enforcer/lockdown.h"
 
 #include <bpf/libbpf.h>
+#include <stdbool.h>
 #include <string.h>
 #include <linux/bpf.h>
 
@@ -39,9 +40,15 @@ int lockdown_register(void)
 {
 	LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .prog_prepare_load_fn = helper_restore,
 		    .prog_attach_fn = trace_attach);
-	int r = libbpf_register_prog_handler("tp_btf/" EXEC_TRACEPOINT, BPF_PROG_TYPE_TRACING,
-					     BPF_TRACE_RAW_TP, &opts);
+	static bool registered;
+	int r;
 
+	/* Once: another would move the handlers, and libbpf keeps pointers to them. */
+	if (registered)
+		return 0;
+	r = libbpf_register_prog_handler("tp_btf/" EXEC_TRACEPOINT, BPF_PROG_TYPE_TRACING,
+					 BPF_TRACE_RAW_TP, &opts);
+	registered = r >= 0;
 	return r < 0 ? r : 0;
 }
 

@@ -53,3 +53,30 @@ $(PROGS_32): $(BUILD)/%: %.S tests/tests.mk
 	@mkdir -p $(@D)
 	$(Q)$(AS) --32 $< -o $@.o
 	$(Q)$(LD) -m elf_i386 $@.o -o $@
+
+# ---- benchmark --------------------------------------------------------------------------------
+
+BENCH_OBJS := $(patsubst tests/%.c,$(BUILD)/tests/obj/%.o,\
+	      $(filter-out %.bpf.c %/tiny.c,$(wildcard tests/bench/*.c)) tests/bpf/rig.c)
+
+$(BENCH_OBJS): | $(SKELETONS) $(BUILD)/bench_empty.skel.h
+
+$(BUILD)/tests/bench/empty.bpf.o: tests/bench/empty.bpf.c Makefile
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$(BUILD)/bench_empty.skel.h: $(BUILD)/tests/bench/empty.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name bench_empty > $@
+
+$(BUILD)/tests/bench-tiny: tests/bench/tiny.c Makefile tests/tests.mk
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -MF $@.d -MT $@ -std=gnu11 -O1 -Wall -static -nostdlib \
+		-fno-stack-protector -fno-asynchronous-unwind-tables -Wl,-z,noseparate-code \
+		-Wl,-e,tiny_start $< -o $@
+
+$(BUILD)/tests/bench-run: $(BENCH_OBJS) $(BUILD)/tests/ebph.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -Wl,--as-needed $(LDLIBS) -pthread -o $@

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What it costs to start a program. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "enforcer/util.h"
+#include "tests/bench/bench.h"
+#include "tests/harness/tap.h"
+
+#define SPAWNS 60 /* of one sample, each timed by itself */
+
+static int program_become(void *path)
+{
+	char *const argv[] = {path, NULL}, *const envp[] = {NULL};
+
+	execve(path, argv, envp);
+	_exit(127);
+}
+
+/*
+ * Not posix_spawn(): in its child the C library makes more than a hundred calls of its own. With
+ * @forks the child gets a copy of the memory; without, as after vfork(), it borrows ours.
+ */
+static pid_t program_start(const char *path, bool forks)
+{
+	static char stack[16384] __attribute__((aligned(16)));
+	pid_t pid;
+
+	if (!forks)
+		return clone(program_become, stack + sizeof(stack),
+			     CLONE_VM | CLONE_VFORK | SIGCHLD, (void *)path);
+	pid = fork();
+	if (!pid)
+		program_become((void *)path);
+	return pid;
+}
+
+void spawn_once(struct spawn *spawn)
+{
+	const char *path = spawn->paths[spawn->next];
+	int status;
+	pid_t pid;
+
+	spawn->next = (spawn->next + 1) % spawn->n_paths;
+	pid = program_start(path, spawn->forks);
+	REQUIRE(pid >= 0, "fork: %s", strerror(errno));
+	REQUIRE(waitpid(pid, &status, 0) == pid && !status, "%s: status %d", path, status);
+}
+
+void spawn_prepare(void *context, const struct variant *variant)
+{
+	struct spawn *spawn = context;
+
+	for (size_t i = 0; i < 2 * spawn->n_paths || i < 3; i++)
+		spawn_once(spawn);
+	if (is_ours(variant))
+		bench_settle(variant->context);
+}
+
+double spawn_sample(void *context)
+{
+	double ns[SPAWNS];
+
+	for (int i = 0; i < SPAWNS; i++) {
+		double start = measure_now();
+
+		spawn_once(context);
+		ns[i] = measure_now() - start;
+	}
+	return spread_of(ns, SPAWNS).median;
+}
+
+void exec_bench(struct bench *bench)
+{
+	static const char *const tiny[] = {TINY_PROGRAM}, *const lines[] = {LINES_PROGRAM};
+	static struct spawn tiny_spawn = {.paths = tiny, .n_paths = 1};
+	static struct spawn lines_spawn = {.paths = lines, .n_paths = 1};
+	static struct spawn lines_fork = {.paths = lines, .n_paths = 1, .forks = true};
+	const struct work works[] = {
+		SPAWN_WORK("vfork+execve+exit, static program", &lines_spawn),
+		SPAWN_WORK("fork+execve+exit, static program", &lines_fork),
+		SPAWN_WORK("vfork+execve+exit, program of one call", &tiny_spawn),
+	};
+	static const double bounds[] = {3, 3, 0};
+	AUTO_CLOSE int out = dup(STDOUT_FILENO), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	struct measurement m;
+	char name[96];
+
+	fflush(stdout);
+	REQUIRE(out >= 0 && dup2(null, STDOUT_FILENO) >= 0, "/dev/null: %s", strerror(errno));
+	REQUIRE(!measure(works, ARRAY_SIZE(works), bench->variants, EBPH + 1, bench->rounds, &m),
+		"no memory");
+	dup2(out, STDOUT_FILENO);
+	for (size_t i = 0; i < ARRAY_SIZE(works); i++) {
+		snprintf(name, sizeof(name), "%s: none", works[i].name);
+		report_time(bench->report, name, &m, i, NONE);
+		snprintf(name, sizeof(name), "%s: empty beyond none", works[i].name);
+		report_percent(bench->report, name, &m, i, EMPTY, NONE, 0);
+		snprintf(name, sizeof(name), "%s: ebph beyond none", works[i].name);
+		report_percent(bench->report, name, &m, i, EBPH, NONE, bounds[i]);
+	}
+	measurement_free(&m);
+}
