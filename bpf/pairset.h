@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The pair set of a program: an insert-only hash set of 64-bit words, eight to a block of one
- * cache line. A word holds one (current, earlier) and the distances at which it was seen:
+ * The pair set of a program: an insert-only hash set of 64-bit words, eight to a line, 32 lines to
+ * a block. A block is what one lookup in the map finds, and all pairs of one current call begin
+ * in the same one: a window's eight pairs take one lookup. A word holds one (current, earlier)
+ * and the distances at which it was seen:
  *
  *   bits  0.. 7  normal mask: distances that belong to the profile
  *   bits  8..15  training mask: distances that were seen at all
@@ -19,16 +21,18 @@
 #ifndef EBPH_PAIRSET_H
 #define EBPH_PAIRSET_H
 
-#include "callid.h"
+#include "lookahead.h"
 #ifdef __bpf__
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 #endif
 
-#define EBPH_BLOCK_WORDS    8
-#define EBPH_PROBES	    4	 /* blocks that one pair may lie in */
-#define EBPH_SET_BLOCKS_MIN 32	 /* of a new profile: 2 KB, room for some 200 words */
-#define EBPH_SET_BLOCKS_MAX 4096 /* 256 KB: no program is that various; an attacker may try */
+#define EBPH_LINE_WORDS	    8 /* 64 bytes */
+#define EBPH_BLOCK_LINES    32
+#define EBPH_BLOCK_WORDS    (EBPH_BLOCK_LINES * EBPH_LINE_WORDS)
+#define EBPH_PROBES	    4	/* lines of a block that one pair may lie in */
+#define EBPH_SET_BLOCKS_MIN 1	/* of a new profile: 2 KB, room for some 200 words */
+#define EBPH_SET_BLOCKS_MAX 128 /* 256 KB: no program is that various; an attacker may try */
 
 struct ebph_block {
 	__u64 word[EBPH_BLOCK_WORDS];
@@ -53,13 +57,42 @@ static inline __u64 ebph_word_key(__u32 current, __u32 earlier)
 #define EBPH_WORD_NORMAL_BITS	 0xffull
 #define EBPH_WORD_TRAINING_BITS	 0xff00ull
 
-/* The block where the search for a pair begins, in a set of @blocks (a power of two). */
-static inline __u32 ebph_pair_home(__u64 key, __u32 blocks)
-{
-	__u32 h = (__u32)(key >> 32) * 0x9e3779b1u ^ (__u32)(key >> 16) * 0x85ebca77u;
+/* Fibonacci hashing (Knuth, volume 3, 6.4): the upper bits are the good ones. */
+#define EBPH_GOLDEN 0x9e3779b97f4a7c15ull
 
-	h ^= h >> 15;
-	return h & (blocks - 1);
+/* The line of a block where the search for a pair begins. */
+static inline __u32 ebph_pair_line(__u64 key)
+{
+	return (__u32)(key * EBPH_GOLDEN >> 59);
+}
+
+/* The block where the search for the pairs of a current call begins; @blocks: a power of two. */
+static inline __u32 ebph_pair_home(__u32 current, __u32 blocks)
+{
+	return (current & EBPH_CALL_MASK) * 0x9e3779b1u >> 25 & (blocks - 1);
+}
+
+/*
+ * Where it goes on, another block if there is one: a call after which very many others come is not
+ * bound to one block.
+ */
+static inline __u32 ebph_pair_other(__u64 key, __u32 blocks)
+{
+	__u32 far = (__u32)(key * EBPH_GOLDEN >> 32) | 1;
+
+	return (ebph_pair_home(ebph_word_current(key), blocks) ^ far) & (blocks - 1);
+}
+
+/* The @n-th block to search. */
+static inline __u32 ebph_pair_block(__u64 key, __u32 blocks, __u32 n)
+{
+	return n ? ebph_pair_other(key, blocks) : ebph_pair_home(ebph_word_current(key), blocks);
+}
+
+/* The @i-th word of a block to look at. */
+static inline __u32 ebph_pair_place(__u64 key, __u32 i)
+{
+	return (ebph_pair_line(key) * EBPH_LINE_WORDS + i) & (EBPH_BLOCK_WORDS - 1);
 }
 
 /* Block @index of a set: an inner map in BPF, an array of blocks elsewhere. */
@@ -91,15 +124,13 @@ enum ebph_pair_result {
  */
 static inline __u64 ebph_pair_find(void *set, __u32 blocks, __u64 key)
 {
-	__u32 home = ebph_pair_home(key, blocks);
-
-	for (__u32 probe = 0; probe < EBPH_PROBES; probe++) {
-		struct ebph_block *block = ebph_block_at(set, (home + probe) & (blocks - 1));
+	for (__u32 n = 0; n < 2; n++) {
+		struct ebph_block *block = ebph_block_at(set, ebph_pair_block(key, blocks, n));
 
 		if (!block)
 			return 0;
-		for (__u32 i = 0; i < EBPH_BLOCK_WORDS; i++) {
-			__u64 word = block->word[i];
+		for (__u32 i = 0; i < EBPH_PROBES * EBPH_LINE_WORDS; i++) {
+			__u64 word = block->word[ebph_pair_place(key, i)];
 
 			if ((word & EBPH_WORD_KEY_MASK) == key)
 				return word;
@@ -108,6 +139,43 @@ static inline __u64 ebph_pair_find(void *set, __u32 blocks, __u64 key)
 		}
 	}
 	return 0;
+}
+
+/**
+ * ebph_pairs_known() - those pairs of a window that are found at once.
+ * @home:   the block where the pairs of its current call begin
+ * @window: the window
+ *
+ * Looks only into the line where each search begins; that is where nearly all are. Nothing is said
+ * about the others.
+ *
+ * Return: bit d-1: the pair at distance d is there and belongs to the profile.
+ */
+static inline __u32 ebph_pairs_known(const struct ebph_block *home,
+				     const struct ebph_window *window)
+{
+	__u32 current = ebph_window_at(window, 0), known = 0;
+
+#ifdef __bpf__
+#pragma unroll
+#endif
+	for (__u32 distance = 1; distance <= EBPH_DISTANCES; distance++) {
+		__u64 key = ebph_word_key(current, ebph_window_at(window, distance));
+		const __u64 *line = &home->word[ebph_pair_place(key, 0)];
+		__u64 found = 0;
+
+#ifdef __bpf__
+#pragma unroll
+#endif
+		for (__u32 i = 0; i < EBPH_LINE_WORDS; i++) {
+			if ((line[i] & EBPH_WORD_KEY_MASK) == key) {
+				found = line[i];
+				break;
+			}
+		}
+		known |= (__u32)found & EBPH_WORD_NORMAL_BITS & ebph_word_bits(distance);
+	}
+	return known;
 }
 
 /**
@@ -123,19 +191,16 @@ static inline __u64 ebph_pair_find(void *set, __u32 blocks, __u64 key)
  */
 static inline int ebph_pair_add(void *set, __u32 blocks, __u64 key, __u64 bits)
 {
-	__u32 home = ebph_pair_home(key, blocks);
-
-	for (__u32 probe = 0; probe < EBPH_PROBES; probe++) {
-		struct ebph_block *block = ebph_block_at(set, (home + probe) & (blocks - 1));
+	for (__u32 n = 0; n < 2; n++) {
+		struct ebph_block *block = ebph_block_at(set, ebph_pair_block(key, blocks, n));
 
 		if (!block)
 			return EBPH_PAIR_FULL;
-		for (__u32 i = 0; i < EBPH_BLOCK_WORDS; i++) {
-			__u64 word = block->word[i];
+		for (__u32 i = 0; i < EBPH_PROBES * EBPH_LINE_WORDS; i++) {
+			__u64 *place = &block->word[ebph_pair_place(key, i)], word = *place;
 
 			if (!word) {
-				word = __sync_val_compare_and_swap(&block->word[i], 0ull,
-								   key | bits);
+				word = __sync_val_compare_and_swap(place, 0ull, key | bits);
 				if (!word)
 					return EBPH_PAIR_NEW;
 			}
@@ -143,7 +208,7 @@ static inline int ebph_pair_add(void *set, __u32 blocks, __u64 key, __u64 bits)
 				continue;
 			if ((word & bits) == bits)
 				return EBPH_PAIR_KNOWN;
-			__sync_fetch_and_or(&block->word[i], bits);
+			__sync_fetch_and_or(place, bits);
 			return EBPH_PAIR_EXTENDED;
 		}
 	}

@@ -8,6 +8,8 @@
 struct linux_binprm;
 struct file;
 
+#define FLUSH_CALLS 1024 /* after so many calls of a thread its profile hears of them */
+
 /* What a call meant to its profile. */
 struct verdict {
 	__u32 state;  /* enum ebph_state that the call was judged under */
@@ -28,7 +30,8 @@ __hidden void profile_leave(__u32 slot);
 
 /**
  * profile_judge() - learns or tests the current window of a thread.
- * @task: the thread, in a profile; its pending calls are taken into the profile
+ * @task: the thread, in a profile, which takes its pending calls when they are many or the window
+ *	  has something new
  * @ret:  what came out
  *
  * Return: 0; -1 when nothing can be said because the profile has no pair set (counted).

@@ -7,8 +7,6 @@
 #include "second.h"
 #include <bpf/bpf_tracing.h>
 
-#define FLUSH_CALLS 1024 /* a power of two; after so many calls the profile hears of them */
-
 /* Is the current window one that was found whole in the profile? */
 static __always_inline int verified_find(struct task_state *task)
 {
@@ -91,7 +89,7 @@ static __always_inline int call_take(struct task_struct *task, struct task_state
 	ebph_window_shift(&state->window, call);
 	state->calls++;
 	if (verified_find(state) && state->generation == settings.generation &&
-	    !state->frame.count && (state->calls & (FLUSH_CALLS - 1)))
+	    !state->frame.count && state->calls < FLUSH_CALLS)
 		return 0;
 	return call_judge(task, state, call);
 }
