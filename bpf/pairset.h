@@ -149,7 +149,8 @@ static inline __u64 ebph_pair_find(void *set, __u32 blocks, __u64 key)
  * Looks only into the line where each search begins; that is where nearly all are. Nothing is said
  * about the others.
  *
- * Return: bit d-1: the pair at distance d is there and belongs to the profile.
+ * Return: bit d-1: the pair at distance d is there and belongs to the profile, or there is no pair:
+ * before the first call of a program nothing came.
  */
 static inline __u32 ebph_pairs_known(const struct ebph_block *home,
 				     const struct ebph_window *window)
@@ -160,20 +161,18 @@ static inline __u32 ebph_pairs_known(const struct ebph_block *home,
 #pragma unroll
 #endif
 	for (__u32 distance = 1; distance <= EBPH_DISTANCES; distance++) {
-		__u64 key = ebph_word_key(current, ebph_window_at(window, distance));
+		__u32 earlier = ebph_window_at(window, distance);
+		__u64 key = ebph_word_key(current, earlier);
 		const __u64 *line = &home->word[ebph_pair_place(key, 0)];
-		__u64 found = 0;
+		__u64 found = earlier == EBPH_CALL_NONE ? EBPH_WORD_NORMAL_BITS : 0;
 
 #ifdef __bpf__
 #pragma unroll
 #endif
-		for (__u32 i = 0; i < EBPH_LINE_WORDS; i++) {
-			if ((line[i] & EBPH_WORD_KEY_MASK) == key) {
+		for (__u32 i = 0; i < EBPH_LINE_WORDS && !found; i++)
+			if ((line[i] & EBPH_WORD_KEY_MASK) == key)
 				found = line[i];
-				break;
-			}
-		}
-		known |= (__u32)found & EBPH_WORD_NORMAL_BITS & ebph_word_bits(distance);
+		known |= (__u32)(found & EBPH_WORD_NORMAL_BITS & ebph_word_bits(distance));
 	}
 	return known;
 }

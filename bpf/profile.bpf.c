@@ -193,8 +193,7 @@ struct visit {
 	const struct ebph_window *window;
 	__u64 masks;   /* to which a pair that does not belong to the profile is added */
 	__u32 current; /* call id */
-	__u32 known;   /* bit d-1: the pair at distance d is known to belong to the profile */
-	__u32 unseen;  /* likewise: it did not */
+	__u32 unseen;  /* bit d-1: the pair at distance d did not belong to the profile */
 };
 
 /* The pair at distance @i + 1. Return: not 0 to end the loop. */
@@ -204,8 +203,6 @@ static long pair_visit(__u32 i, struct visit *visit)
 	__u64 key = ebph_word_key(visit->current, earlier);
 	__u64 bits = ebph_word_bits(i + 1);
 
-	if (visit->known & (1u << (i & 7)))
-		return 0;
 	if (earlier == EBPH_CALL_NONE)
 		return 1; /* before the first call there is nothing to pair with */
 	if (ebph_pair_find(visit->profile.set, visit->profile.blocks, key) & bits &
@@ -246,19 +243,11 @@ __hidden int profile_judge(struct task_state *task, struct verdict *ret)
 		.current = ebph_window_at(&task->window, 0),
 	};
 	struct ebph_profile *head;
-	struct ebph_block *home;
 	__u32 slot = task->slot;
 
 	if (profile_open(slot, &visit.profile))
 		return -1;
 	head = visit.profile.head;
-	home = ebph_block_at(visit.profile.set,
-			     ebph_pair_home(visit.current, visit.profile.blocks));
-	if (home)
-		visit.known = ebph_pairs_known(home, &task->window);
-	/* All known, as is usual: nothing is written that other CPUs write, too. */
-	if (visit.known == (1u << EBPH_DISTANCES) - 1 && task->calls < FLUSH_CALLS)
-		return 0;
 	state_advance(head, slot);
 	head_flush(head, task);
 	ret->state = head->state;

@@ -20,7 +20,7 @@ static __always_inline int verified_find(struct task_state *task)
 }
 
 /* The current window goes to the first way; what was there moves on, the oldest falls out. */
-static void verified_add(struct task_state *task, __u32 generation)
+static __always_inline void verified_add(struct task_state *task, __u32 generation)
 {
 	struct ebph_window *set = verified_set(task);
 
@@ -84,13 +84,21 @@ static int call_is_new(struct task_state *state, __u32 call)
 /* The current thread makes @call. */
 static __always_inline int call_take(struct task_struct *task, struct task_state *state, __u32 call)
 {
+	__u32 generation = settings.generation; /* before the pairs are looked at */
+
 	if (state->flags && !call_is_new(state, call))
 		return 0;
 	ebph_window_shift(&state->window, call);
 	state->calls++;
-	if (verified_find(state) && state->generation == settings.generation &&
-	    !state->frame.count && state->calls < FLUSH_CALLS)
-		return 0;
+	if (!state->frame.count && state->calls < FLUSH_CALLS) {
+		if (verified_find(state) && state->generation == generation)
+			return 0;
+		/* A handler's end is never verified: it has a frame to pop. */
+		if (!ebph_call_is_sigreturn(call) && profile_knows(state)) {
+			verified_add(state, generation);
+			return 0;
+		}
+	}
 	return call_judge(task, state, call);
 }
 
