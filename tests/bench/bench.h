@@ -8,7 +8,7 @@
 #include "tests/bpf/rig.h"
 
 /* Order of variants in every case that has them. */
-enum { NONE, EMPTY, EBPH, BESIDE, N_VARIANTS };
+enum { NONE, EMPTY, STORAGE, EBPH, BESIDE, N_VARIANTS };
 
 struct bench {
 	struct report *report;
@@ -34,8 +34,8 @@ bool is_ours(const struct variant *variant);
  */
 void bench_settle(struct rig *rig);
 
-/* The empty program, as a variant. */
-void empty_variant(struct variant *ret);
+/* The empty program, and the one that finds its thread's storage and no more. */
+void empty_variants(struct variant *ret_empty, struct variant *ret_storage);
 
 /**
  * beside_variant() - sys_enter of another build, working on the maps of this one.

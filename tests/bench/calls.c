@@ -210,10 +210,12 @@ void calls_bench(struct bench *bench)
 		"no memory");
 	for (size_t i = 0; i < ARRAY_SIZE(what); i++) {
 		for (size_t v = 0; v < bench->n_variants; v++) {
+			if (v == STORAGE && i > 1)
+				continue; /* it does the same for every call */
 			snprintf(name, sizeof(name), "%s: %s", what[i], bench->variants[v].name);
 			report_time(report, name, &m, i, v);
 		}
-		for (size_t v = EBPH; v < bench->n_variants; v++) {
+		for (size_t v = i < 2 ? STORAGE : EBPH; v < bench->n_variants; v++) {
 			snprintf(name, sizeof(name), "%s: overhead of %s over that of empty",
 				 what[i], bench->variants[v].name);
 			report_overhead(report, name, &m, i, v, EMPTY, NONE,

@@ -92,7 +92,7 @@ int main(int argc, char **argv)
 	REQUIRE(!report_new(&bench.report), "no memory");
 	bench_rig_new(&bench.rig, 1024);
 	bench.variants[NONE].name = "none";
-	empty_variant(&bench.variants[EMPTY]);
+	empty_variants(&bench.variants[EMPTY], &bench.variants[STORAGE]);
 	bench.variants[EBPH] =
 		(struct variant){"ebph", bench_rig_attach, bench_rig_detach, &bench.rig};
 	bench.n_variants = EBPH + 1;

@@ -52,25 +52,37 @@ void bench_rig_detach(void *context)
 
 /* ---- the empty program ------------------------------------------------------------------ */
 
-static void empty_attach(void *context)
-{
-	struct bench_empty *empty = context;
+struct plain {
+	struct bpf_program *program;
+	struct bpf_link *link;
+};
 
-	empty->links.empty_sys_enter = bpf_program__attach(empty->progs.empty_sys_enter);
-	REQUIRE(empty->links.empty_sys_enter, "cannot attach: %s", strerror(errno));
+static void plain_attach(void *context)
+{
+	struct plain *plain = context;
+
+	plain->link = bpf_program__attach(plain->program);
+	REQUIRE(plain->link, "cannot attach: %s", strerror(errno));
 }
 
-static void empty_detach(void *context)
+static void plain_detach(void *context)
 {
-	bench_empty__detach(context);
+	struct plain *plain = context;
+
+	bpf_link__destroy(plain->link);
+	plain->link = NULL;
 }
 
-void empty_variant(struct variant *ret)
+void empty_variants(struct variant *ret_empty, struct variant *ret_storage)
 {
-	struct bench_empty *empty = bench_empty__open_and_load();
+	struct bench_empty *skeleton = bench_empty__open_and_load();
+	static struct plain empty, storage;
 
-	REQUIRE(empty, "the kernel refuses the empty program: %s", strerror(errno));
-	*ret = (struct variant){"empty", empty_attach, empty_detach, empty};
+	REQUIRE(skeleton, "the kernel refuses the empty program: %s", strerror(errno));
+	empty.program = skeleton->progs.empty_sys_enter;
+	storage.program = skeleton->progs.storage_enter;
+	*ret_empty = (struct variant){"empty", plain_attach, plain_detach, &empty};
+	*ret_storage = (struct variant){"storage", plain_attach, plain_detach, &storage};
 }
 
 /* ---- another build ---------------------------------------------------------------------- */
