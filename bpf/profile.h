@@ -42,8 +42,8 @@ __hidden int profile_judge(struct task_state *task, struct verdict *ret);
  * profile_knows() - do all pairs of the thread's window belong to its profile, found at once?
  *
  * So it is of nearly all windows that are not verified: they are judged by two lookups, without a
- * call of a function, and nothing is written that other CPUs write, too. Calls are dear: with
- * the mitigation of SRSO (AMD's Safe RET) each return costs 8 ns.
+ * call of a function, and nothing is written that other CPUs write, too. A call in the kernel can
+ * cost 8 ns: docs/BENCHMARKS.md.
  *
  * Return: 0 if not, or if it takes profile_judge() to say.
  */
