@@ -61,7 +61,7 @@ static void act(long self)
 
 static void *take_turns(void *argument)
 {
-	long self = (pthread_t *)argument - threads;
+	long self = (long)argument;
 
 	for (int i = 0; i < TURNS; i++) {
 		pthread_mutex_lock(&mutex);
@@ -114,7 +114,7 @@ int main(int argc, char **argv)
 	signal(SIGUSR1, on_signal);
 	must(!pipe(ends));
 	for (int i = 0; i < THREADS; i++)
-		must(!pthread_create(&threads[i], NULL, take_turns, &threads[i]));
+		must(!pthread_create(&threads[i], NULL, take_turns, (void *)(long)i));
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	must(!pthread_create(&last, NULL, execute, NULL));
