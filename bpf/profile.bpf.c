@@ -162,13 +162,19 @@ static void late_add(const struct profile *profile, __u64 key, __u64 bits)
 	__u64 late_key = ebph_late_key(profile->slot, key);
 	__u64 *waiting;
 
-	waiting = bpf_map_lookup_elem(&late, &late_key);
-	if (waiting)
-		__sync_fetch_and_or(waiting, bits);
-	else if (profile->blocks >= EBPH_SET_BLOCKS_MAX ||
-		 bpf_map_update_elem(&late, &late_key, &bits, BPF_NOEXIST))
-		count(EBPH_COUNT_SET_FULL); /* learned when it occurs again, if there is room then
-					     */
+	/* Where it is not there, and then is: another CPU has put it there in between. */
+	for (int i = 0; i < 2; i++) {
+		waiting = bpf_map_lookup_elem(&late, &late_key);
+		if (waiting) {
+			__sync_fetch_and_or(waiting, bits);
+			return;
+		}
+		if (profile->blocks >= EBPH_SET_BLOCKS_MAX)
+			break;
+		if (!bpf_map_update_elem(&late, &late_key, &bits, BPF_NOEXIST))
+			return;
+	}
+	count(EBPH_COUNT_SET_FULL); /* learned when it occurs again, if there is room then */
 }
 
 static int pair_add(struct profile *profile, __u64 key, __u64 bits)
