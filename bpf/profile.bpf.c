@@ -319,12 +319,23 @@ static void profile_sweep(struct profile *profile, __u32 what)
 		__sync_fetch_and_add(&profile->head->forgets, 1);
 }
 
+/* Of a pair that waits for room only what belongs to the profile goes on waiting. */
+static long late_refuse(struct bpf_map *map, const __u64 *key, __u64 *bits, const __u32 *slot)
+{
+	if (ebph_late_slot(*key) == *slot)
+		__sync_fetch_and_and(bits, ~EBPH_WORD_TRAINING_BITS |
+						   (*bits & EBPH_WORD_NORMAL_BITS) << 8);
+	return 0;
+}
+
 __hidden void profile_forget_unseen(__u32 slot)
 {
 	struct profile profile;
 
-	if (!profile_open(slot, &profile))
-		profile_sweep(&profile, SWEEP_REFUSE);
+	if (profile_open(slot, &profile))
+		return;
+	bpf_for_each_map_elem(&late, late_refuse, &slot, 0);
+	profile_sweep(&profile, SWEEP_REFUSE);
 }
 
 /* ---- what the daemon asks for ------------------------------------------------------------ */

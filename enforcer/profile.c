@@ -323,7 +323,7 @@ int profile_late_merge(struct profiles *profiles, uint32_t slot)
 		/* Before the key is deleted, or the walk would begin anew. */
 		more = !bpf_map_get_next_key(map, &key, &next);
 		if (ebph_late_slot(key) == slot &&
-		    !bpf_map_lookup_and_delete_elem(map, &key, &bits))
+		    !bpf_map_lookup_and_delete_elem(map, &key, &bits) && bits)
 			words[n++] = (key & EBPH_WORD_KEY_MASK) | bits;
 		if (n == EBPH_MERGE_WORDS || (n && !more)) {
 			r = kernel_merge(profiles->kernel, slot, words, n, NULL);
