@@ -235,20 +235,27 @@ static int late_words_merge(struct profiles *profiles, uint32_t slot,
 {
 	const uint64_t *old = (const uint64_t *)before, *new = (const uint64_t *)after;
 	AUTO_FREE uint64_t *late = NULL;
-	uint32_t added = 0;
+	uint32_t counted = 0;
 	size_t n = 0;
 	int r;
 
 	late = calloc((size_t)blocks * EBPH_BLOCK_WORDS, sizeof(*late));
 	if (!late)
 		return -ENOMEM;
-	for (size_t i = 0; i < (size_t)blocks * EBPH_BLOCK_WORDS; i++)
-		if (new[i] != old[i])
-			late[n++] = new[i];
-	r = kernel_merge(profiles->kernel, slot, late, n, &added);
-	/* They were counted when they entered the old set. */
-	__atomic_sub_fetch(&profiles->kernel->heads[slot].words, added, __ATOMIC_RELAXED);
-	return r;
+	for (size_t i = 0; i < (size_t)blocks * EBPH_BLOCK_WORDS; i++) {
+		if (new[i] == old[i])
+			continue;
+		late[n++] = new[i];
+		counted += !old[i];
+	}
+	r = kernel_merge(profiles->kernel, slot, late, n, NULL);
+	/*
+	 * Counted when they entered the old set, and once more now, or before by a program that
+	 * came across them in the new set.
+	 */
+	__atomic_sub_fetch(&profiles->kernel->heads[slot].words, counted, __ATOMIC_RELAXED);
+	/* What found no room waits, and a set larger than the new one has been asked for. */
+	return r == -ENOSPC ? 0 : r;
 }
 
 int profile_grow(struct profiles *profiles, uint32_t slot)
