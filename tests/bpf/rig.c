@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -126,6 +127,11 @@ int rig_tasks_fd(const struct rig *rig)
 	return bpf_map__fd(rig->kernel->skeleton->maps.tasks);
 }
 
+int rig_heads_fd(const struct rig *rig)
+{
+	return bpf_map__fd(rig->kernel->skeleton->maps.heads);
+}
+
 int rig_call(int hot_path_fd, uint64_t nr)
 {
 	/* As the tracepoint's arguments: the registers, which the program does not read, and nr. */
@@ -173,10 +179,12 @@ int rig_call_ia32(int hot_path_fd, uint32_t nr)
 
 int rig_task(int tasks_fd, pid_t tid, struct task_state *ret)
 {
-	/* A thread that is no leader has a pidfd from 6.9 on only: PIDFD_THREAD, which is O_EXCL.
-	 */
 	AUTO_CLOSE int fd = (int)syscall(SYS_pidfd_open, tid, 0);
 
+	/* A thread that is no leader has a pidfd from 6.9 on only: PIDFD_THREAD, which is O_EXCL.
+	 */
+	if (fd < 0)
+		fd = (int)syscall(SYS_pidfd_open, tid, O_EXCL);
 	if (fd < 0)
 		return -errno;
 	return bpf_map_lookup_elem(tasks_fd, &fd, ret) ? -errno : 0;

@@ -49,6 +49,9 @@ void rig_attach_all(struct rig *rig);
 /* The hot path's program, for rig_call(); it may be inherited across exec if made so. */
 int rig_hot_path_fd(const struct rig *rig);
 
+/* The heads of all profiles, which may be mapped into memory. */
+int rig_heads_fd(const struct rig *rig);
+
 /* The task storage map, for rig_task(). */
 int rig_tasks_fd(const struct rig *rig);
 
@@ -67,7 +70,10 @@ int rig_call(int hot_path_fd, uint64_t nr);
 /* The same through `int $0x80`, so that the kernel sees a 32-bit call. */
 int rig_call_ia32(int hot_path_fd, uint32_t nr);
 
-/* What the programs know of a thread. Return: 0; -ENOENT when they know nothing; -errno. */
+/*
+ * What the programs know of a thread. Return: 0; -ENOENT when they know nothing; -EINVAL when
+ * before Linux 6.9 it is not the first of its process; -errno.
+ */
 int rig_task(int tasks_fd, pid_t tid, struct task_state *ret);
 
 /* Takes what is in the ring buffer. Sets that are full are grown, slots are stocked. */
