@@ -306,7 +306,7 @@ static void collide_short(void)
  */
 static void train_many(void)
 {
-	train(90, 1500, 2048);
+	train(90, 1500, 64);
 }
 
 static void train_long(void)
@@ -314,7 +314,7 @@ static void train_long(void)
 	collide(10000);
 	for (int i = 0; i < 10; i++) {
 		train(3 + (uint32_t)i, 20000, EBPH_SET_BLOCKS_MIN);
-		train(90, 20000, 2048);
+		train(90, 20000, 64);
 	}
 }
 
