@@ -48,7 +48,6 @@ struct ebph_profile {
 	__u64 normal_calls;	/* made while normal */
 	__u64 anomalies;	/* calls with at least one unseen pair, while normal */
 	__u64 stop_ns;		/* sum of the delays in .stops */
-	__u64 heat;		/* recent anomalies of all processes: ebph_heat_decay() */
 	__u32 stops;		/* delays served, or in dry-run that would have been */
 	__u32 aborts;		/* execve failed by us, or in dry-run that would have been */
 	__u32 normal_anomalies; /* since it became normal; compared with anomaly_limit */
@@ -59,8 +58,19 @@ struct ebph_profile {
 	__u32 reports_since_s;	/* CLOCK_BOOTTIME; the second that .reports counts in */
 	__u32 reports;		/* events about this profile in that second */
 	__u32 forgets; /* how often pairs were taken from the set: grown sets are checked */
+	__u64 spare;
 };
 EBPH_ASSERT_SIZE(struct ebph_profile, 128);
+
+/*
+ * Key of the heat of a profile's processes, which is kept by user: who can run a program must not
+ * be able to have the others' processes delayed.
+ */
+struct ebph_heat_key {
+	__u32 slot;
+	__u32 uid; /* real user id */
+};
+EBPH_ASSERT_SIZE(struct ebph_heat_key, 8);
 
 /* ---- settings -------------------------------------------------------------------------- */
 
@@ -172,7 +182,7 @@ struct ebph_event_anomaly {
 	__u64 delay_ns;		   /* decided, whether or not the mode lets it happen */
 	__u32 unseen;		   /* bit d-1: the pair at distance d was unseen */
 	__u32 lfc;		   /* of the thread, this anomaly included */
-	__u32 heat;		   /* of the profile, this anomaly included */
+	__u32 heat;		   /* of the profile and user, this anomaly included */
 	__u32 answer;		   /* enum ebph_answer, decided */
 	__u32 mode;		   /* enum ebph_mode: only enforce carries the answer out */
 	__u32 pad;
@@ -224,6 +234,7 @@ EBPH_ASSERT_SIZE(struct ebph_event_doubt, 32);
 #define EBPH_COUNTERS(X)                                                                           \
 	X(NO_TASK_STATE, "no_task_state", "calls not seen: no memory for the thread's state")      \
 	X(RESCUED, "rescued", "events that the kernel skipped, taken by a second program: not lost") \
+	X(EXEC_LATE, "exec_late", "execs that the kernel skipped, noticed at the next call")           \
 	X(LATE, "late", "calls that the kernel skipped, judged when they were about to act")       \
 	X(NO_EXE, "no_exe", "programs not followed: the kernel names no executable")               \
 	X(NO_SLOT, "no_slot", "calls not learned: no empty profile slot")                          \
@@ -270,6 +281,8 @@ enum ebph_verb {
 	EBPH_VERB_SENSITIZE,
 	/* Back to training, and what came while it was normal is accepted. */
 	EBPH_VERB_TOLERIZE,
+	/* For the daemon: what does not belong to the profile was not seen; nothing else. */
+	EBPH_VERB_REFUSE,
 };
 
 struct ebph_command {

@@ -10,6 +10,7 @@
  *      1024    x32 (bit 30 set): one bucket; Debian and its kin refuse these calls at boot
  *      1025    invalid: a number that no table has
  * 1280 .. 1535  io_uring operations, which never come through sys_enter
+ *      2045    poller: stands before the first operation that a polling thread of io_uring takes
  *      2046    handler: stands before the first call of a signal handler
  *      2047    none: before the first call of a program
  *
@@ -28,6 +29,7 @@
 #define EBPH_CALL_INVALID 1025u
 #define EBPH_CALL_URING	  1280u
 #define EBPH_URING_OPS	  256u /* an opcode is a byte */
+#define EBPH_CALL_POLLER  2045u
 #define EBPH_CALL_HANDLER 2046u
 #define EBPH_CALL_NONE	  2047u
 
@@ -53,7 +55,7 @@
  * @nr:	    the number as sys_enter reports it, any 64-bit value
  * @compat: not 0 when the thread entered through a 32-bit door (TS_COMPAT)
  *
- * Return: an id below EBPH_CALL_HANDLER.
+ * Return: an id below EBPH_CALL_POLLER.
  */
 static inline __u32 ebph_call_id(__u64 nr, __u32 compat)
 {

@@ -75,6 +75,7 @@ struct task_struct {
 	int pid;
 	int tgid;
 	struct signal_struct *signal;
+	unsigned int flags;  /* PF_IO_WORKER */
 	unsigned int ptrace; /* not 0: traced; a stop would confuse the tracer */
 	/* The stack for signal handlers that sigaltstack() has set up: lowest address, bytes. */
 	unsigned long sas_ss_sp;
@@ -113,8 +114,10 @@ struct bpf_map {
 #pragma clang attribute pop
 
 /* include/uapi/asm-generic/signal-defs.h */
-#define SA_ONSTACK 0x08000000ul
-#define SA_RESTART 0x10000000ul
+#define SA_ONSTACK   0x08000000ul
+#define SA_RESTART   0x10000000ul
+
+#define PF_IO_WORKER 0x00000010u /* include/linux/sched.h: a thread of io_uring's */
 
 /* What a call returns that is to be made again after a signal (include/linux/errno.h). */
 #define ERESTARTSYS	      512

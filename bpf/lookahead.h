@@ -96,9 +96,9 @@ static inline void ebph_frame_push(struct ebph_frame *f, __u32 anomaly)
 /* ---- heat ------------------------------------------------------------------------------- */
 
 /*
- * Recent anomalies of a whole profile, over all its processes: each counts 1 when it happens, half
- * after the half-life, a quarter after two. A thousand processes with two anomalies each, as in
- * the attack on lpr of the UNM data, show no LFC above 2; together they are an attack.
+ * Recent anomalies of a whole profile, over all its processes of one user: each counts 1 when it
+ * happens, half after the half-life, a quarter after two. A thousand processes with two anomalies
+ * each, as in the attack on lpr of the UNM data, show no LFC above 2; together they are an attack.
  *
  * One word, so that it is changed by one compare-and-swap: in the high half the time of the last
  * change in units of 2^24 ns (17 ms; it wraps after two years), in the low half the heat then in
@@ -121,8 +121,8 @@ static inline __u64 ebph_exp2_neg(__u64 x)
  * @now_ns:	  CLOCK_BOOTTIME
  * @half_life_ns: at least a second
  *
- * Return: the word; as it was where so little time has passed that nothing changes, so that asking
- * often keeps nothing warm.
+ * Return: the word; as it was where so little time has passed that nothing changes. It is rounded
+ * down: who only asks must not store it, or would cool it by asking.
  */
 static inline __u64 ebph_heat_decay(__u64 heat, __u64 now_ns, __u64 half_life_ns)
 {
@@ -130,11 +130,13 @@ static inline __u64 ebph_heat_decay(__u64 heat, __u64 now_ns, __u64 half_life_ns
 	__u64 elapsed_ns = (__u64)(__u32)(now - then) << EBPH_HEAT_TIME_SHIFT;
 	__u64 halvings = elapsed_ns / half_life_ns, value = (__u32)heat, x;
 
+	if (!value)
+		return (__u64)now << 32;
 	if ((__u32)(now - then) > 0x80000000u)
 		return heat; /* another CPU's clock was ahead */
 	x = ((elapsed_ns % half_life_ns) >> 16 << 24) / ((half_life_ns >> 16) + 1);
 	value = halvings < 32 ? ((value >> halvings) * ebph_exp2_neg(x)) >> 24 : 0;
-	return value == (__u32)heat && value ? heat : (__u64)now << 32 | value;
+	return value == (__u32)heat ? heat : (__u64)now << 32 | value;
 }
 
 /* As ebph_heat_decay(), with one anomaly more. */

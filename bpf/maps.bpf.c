@@ -8,6 +8,7 @@ struct heads_map heads SEC(".maps");
 struct pairs_map pairs SEC(".maps") = {};
 struct free_slots_map free_slots SEC(".maps");
 struct late_map late SEC(".maps");
+struct heats_map heats SEC(".maps");
 struct delayed_map delayed SEC(".maps");
 struct events_map events SEC(".maps");
 struct stops_map stops SEC(".maps");

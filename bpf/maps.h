@@ -69,6 +69,14 @@ struct late_map {
 	__type(value, __u64);
 };
 
+/* Recent anomalies: ebph_heat_decay(). */
+struct heats_map {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct ebph_heat_key);
+	__type(value, __u64);
+};
+
 struct delayed_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -101,6 +109,7 @@ extern struct heads_map heads SEC(".maps");
 extern struct pairs_map pairs SEC(".maps");
 extern struct free_slots_map free_slots SEC(".maps");
 extern struct late_map late SEC(".maps");
+extern struct heats_map heats SEC(".maps");
 extern struct delayed_map delayed SEC(".maps");
 extern struct events_map events SEC(".maps");
 extern struct stops_map stops SEC(".maps");

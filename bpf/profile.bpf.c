@@ -67,6 +67,9 @@ static void state_change(struct ebph_profile *head, __u32 slot, __u32 before, __
 
 	if (__sync_val_compare_and_swap(&head->state, before, after) != before)
 		return;
+	/* A program can make itself freeze and thaw as often as it likes. */
+	if (before != EBPH_STATE_NORMAL && after != EBPH_STATE_NORMAL && !report_allowed(head))
+		return;
 	event = event_reserve(struct ebph_event_state, EBPH_EVENT_STATE, slot);
 	if (!event)
 		return;
@@ -75,13 +78,11 @@ static void state_change(struct ebph_profile *head, __u32 slot, __u32 before, __
 	bpf_ringbuf_submit(event, 0);
 }
 
-/* From @before to training. It may freeze again, at the earliest with the next call. */
-static void training_begin(struct ebph_profile *head, __u32 slot, __u32 before)
+/* A profile goes back to training: it may freeze again, at the earliest with the next call. */
+static void training_prepare(struct ebph_profile *head)
 {
 	head->last_mod_calls = head->calls;
 	head->normal_anomalies = 0;
-	if (before != EBPH_STATE_TRAINING)
-		state_change(head, slot, before, EBPH_STATE_TRAINING);
 }
 
 /* Takes the steps that time and call counts allow. */
@@ -121,11 +122,13 @@ struct profile {
 	void *set;
 	__u32 blocks;
 	__u32 slot;
+	__u32 lost; /* pairs that found no room and may not wait for it */
 };
 
 static int profile_open(__u32 slot, struct profile *ret)
 {
 	ret->slot = slot;
+	ret->lost = 0;
 	ret->head = head_of(slot);
 	ret->set = bpf_map_lookup_elem(&pairs, &slot);
 	if (!ret->head || !ret->set) {
@@ -157,7 +160,7 @@ static void grow_ask(const struct profile *profile)
 }
 
 /* Keeps a pair that found no room until the daemon has enlarged the set. */
-static void late_add(const struct profile *profile, __u64 key, __u64 bits)
+static void late_add(struct profile *profile, __u64 key, __u64 bits)
 {
 	__u64 late_key = ebph_late_key(profile->slot, key);
 	__u64 *waiting;
@@ -174,6 +177,7 @@ static void late_add(const struct profile *profile, __u64 key, __u64 bits)
 		if (!bpf_map_update_elem(&late, &late_key, &bits, BPF_NOEXIST))
 			return;
 	}
+	profile->lost++;
 	count(EBPH_COUNT_SET_FULL); /* learned when it occurs again, if there is room then */
 }
 
@@ -200,6 +204,7 @@ struct visit {
 	__u64 masks;   /* to which a pair that does not belong to the profile is added */
 	__u32 current; /* call id */
 	__u32 unseen;  /* bit d-1: the pair at distance d did not belong to the profile */
+	__u32 kept;    /* how many of these are learned now, or wait for room */
 };
 
 /* The pair at distance @i + 1. Return: not 0 to end the loop. */
@@ -215,6 +220,7 @@ static long pair_visit(__u32 i, struct visit *visit)
 	    EBPH_WORD_NORMAL_BITS)
 		return 0;
 	visit->unseen |= 1u << (i & 7);
+	visit->kept++;
 	if (visit->masks)
 		pair_add(&visit->profile, key, bits & visit->masks);
 	return 0;
@@ -237,8 +243,10 @@ static void profile_doubt(struct ebph_profile *head, __u32 slot)
 		bpf_ringbuf_submit(event, 0);
 	}
 	/* What was seen meanwhile is in the training masks only: it is not accepted by this. */
-	if (settings.auto_tolerize)
-		training_begin(head, slot, EBPH_STATE_NORMAL);
+	if (settings.auto_tolerize) {
+		training_prepare(head);
+		state_change(head, slot, EBPH_STATE_NORMAL, EBPH_STATE_TRAINING);
+	}
 }
 
 __hidden int profile_judge(struct task_state *task, struct verdict *ret)
@@ -271,6 +279,8 @@ __hidden int profile_judge(struct task_state *task, struct verdict *ret)
 		profile_doubt(head, slot);
 		return 0;
 	}
+	if (visit.kept == visit.profile.lost)
+		return 0; /* a set as large as can be: nothing has changed */
 	head->last_mod_calls = head->calls;
 	if (ret->state == EBPH_STATE_FROZEN)
 		state_change(head, slot, EBPH_STATE_FROZEN, EBPH_STATE_TRAINING);
@@ -343,41 +353,84 @@ __hidden void profile_forget_unseen(__u32 slot)
 /* What ebph_command_run is to do: written by the daemon, which is one thread. */
 struct ebph_command command;
 
-static void normalize(struct profile *profile)
+static long heat_forget(struct bpf_map *map, const struct ebph_heat_key *key, __u64 *heat,
+			const __u32 *slot)
 {
-	struct ebph_profile *head = profile->head;
-	__u32 state = head->state;
-
-	profile_sweep(profile, SWEEP_ACCEPT);
-	head->normal_anomalies = 0;
-	head->heat = 0;
-	if (state != EBPH_STATE_NORMAL)
-		state_change(head, profile->slot, state, EBPH_STATE_NORMAL);
+	if (key->slot == *slot)
+		*heat = 0;
+	return 0;
 }
 
-static void sensitize(struct profile *profile)
+static void heats_forget(__u32 slot)
+{
+	bpf_for_each_map_elem(&heats, heat_forget, &slot, 0);
+}
+
+/*
+ * Makes @state the state, whatever other CPUs make of it meanwhile: frozen and training change into
+ * each other at any time. Return: 0; -1 when it did not come to it.
+ */
+static int state_force(struct profile *profile, __u32 state)
+{
+	struct ebph_profile *head = profile->head;
+
+	for (int i = 0; i < 8; i++) {
+		__u32 before = head->state;
+
+		if (before == state)
+			return 0;
+		state_change(head, profile->slot, before, state);
+	}
+	return head->state == state ? 0 : -1;
+}
+
+static int normalize(struct profile *profile)
+{
+	struct ebph_profile *head = profile->head;
+
+	if (!head->words)
+		return -1; /* all that it does would be an anomaly */
+	profile_sweep(profile, SWEEP_ACCEPT);
+	head->normal_anomalies = 0;
+	heats_forget(profile->slot);
+	return state_force(profile, EBPH_STATE_NORMAL);
+}
+
+static int sensitize(struct profile *profile)
 {
 	struct ebph_profile *head = profile->head;
 
 	if (head->state == EBPH_STATE_NORMAL) {
 		profile_sweep(profile, SWEEP_REFUSE);
-		return;
+		return 0;
 	}
-	profile_sweep(profile, SWEEP_RESET);
+	/* First the state: a profile that became normal by now must not lose its pairs. */
+	if (head->state == EBPH_STATE_FROZEN)
+		state_change(head, profile->slot, EBPH_STATE_FROZEN, EBPH_STATE_TRAINING);
+	if (head->state != EBPH_STATE_TRAINING)
+		return -1;
+	/* Without calls it does not freeze before all is gone. */
+	head->last_mod_calls = 0;
 	head->calls = 0;
 	head->runs = 0;
-	training_begin(head, profile->slot, EBPH_STATE_FROZEN);
+	profile_sweep(profile, SWEEP_RESET);
 	/* After the pairs are gone: windows that were verified with them are not any more. */
 	__sync_fetch_and_add(&settings.generation, 1);
+	return 0;
 }
 
-static void tolerize(struct profile *profile)
+static int tolerize(struct profile *profile)
 {
-	struct ebph_profile *head = profile->head;
-
 	profile_sweep(profile, SWEEP_ACCEPT);
-	head->heat = 0;
-	training_begin(head, profile->slot, head->state);
+	heats_forget(profile->slot);
+	training_prepare(profile->head);
+	return state_force(profile, EBPH_STATE_TRAINING);
+}
+
+static int refuse(struct profile *profile)
+{
+	profile_sweep(profile, SWEEP_REFUSE);
+	return 0;
 }
 
 SEC("syscall")
@@ -387,15 +440,17 @@ int ebph_command_run(void *ctx)
 
 	if (profile_open(command.slot, &profile) || profile.head->state == EBPH_STATE_NONE)
 		return -1;
-	if (command.verb == EBPH_VERB_NORMALIZE)
-		normalize(&profile);
-	else if (command.verb == EBPH_VERB_SENSITIZE)
-		sensitize(&profile);
-	else if (command.verb == EBPH_VERB_TOLERIZE)
-		tolerize(&profile);
-	else
-		return -1;
-	return 0;
+	switch (command.verb) {
+	case EBPH_VERB_NORMALIZE:
+		return normalize(&profile);
+	case EBPH_VERB_SENSITIZE:
+		return sensitize(&profile);
+	case EBPH_VERB_TOLERIZE:
+		return tolerize(&profile);
+	case EBPH_VERB_REFUSE:
+		return refuse(&profile);
+	}
+	return -1;
 }
 
 /* What ebph_merge is to do: written by the daemon, which is one thread, through shared memory. */

@@ -11,8 +11,9 @@
 
 struct decision {
 	__u64 delay_ns; /* 0: no stop */
-	__u32 recent;	/* recent anomalies that led to it */
-	__u32 answer;	/* enum ebph_answer */
+	__u32 recent;	/* recent anomalies that led to it: LFC or heat */
+	__u32 heat;
+	__u32 answer; /* enum ebph_answer */
 };
 
 /* pH's delay: base x 2^recent, bounded. */
@@ -31,10 +32,11 @@ static __u64 delay_of(__u32 recent)
 	return delay;
 }
 
-/* What a call deserves. Needs nothing but its arguments and the settings. */
-static void decide(__u32 call, __u32 unseen, __u32 recent, struct decision *ret)
+/* What a call deserves, with .recent given. Needs nothing but its arguments and the settings. */
+static void decide(__u32 call, __u32 unseen, struct decision *ret)
 {
-	ret->recent = recent;
+	__u32 recent = ret->recent;
+
 	ret->answer = EBPH_ANSWER_NONE;
 	ret->delay_ns = ebph_call_is_exit(call) ? 0 : delay_of(recent);
 	if (ret->delay_ns)
@@ -157,7 +159,7 @@ static void anomaly_report(struct task_state *state, struct ebph_profile *head, 
 	event->delay_ns = decision->delay_ns;
 	event->unseen = unseen;
 	event->lfc = state->frame.count;
-	event->heat = ebph_heat_count(head->heat);
+	event->heat = decision->heat;
 	event->answer = decision->answer;
 	event->mode = settings.mode;
 	event->pad = 0;
@@ -165,38 +167,49 @@ static void anomaly_report(struct task_state *state, struct ebph_profile *head, 
 }
 
 /*
- * The heat of a profile, with one anomaly more if there is one now. A CPU that loses the race
- * against two others in a row leaves its anomaly out: that many make it hot without it.
+ * The heat of the current user's processes of a profile, with one anomaly more if there is one now.
+ * A CPU that loses the race against two others in a row leaves its anomaly out: that many make it
+ * hot without it.
  */
-static __u32 heat_take(struct ebph_profile *head, __u32 unseen)
+static __u32 heat_take(__u32 slot, __u32 unseen)
 {
-	__u64 now_ns, before, after = 0;
+	struct ebph_heat_key key = {.slot = slot, .uid = (__u32)bpf_get_current_uid_gid()};
+	__u64 now_ns, before, after = 0, *heat;
 
 	if (!settings.heat_half_life_ns)
 		return 0;
+	heat = bpf_map_lookup_elem(&heats, &key);
+	if (!heat && unseen) {
+		bpf_map_update_elem(&heats, &key, &after, BPF_NOEXIST);
+		heat = bpf_map_lookup_elem(&heats, &key);
+	}
+	if (!heat)
+		return unseen != 0;
 	now_ns = bpf_ktime_get_boot_ns();
+	if (!unseen)
+		return ebph_heat_count(ebph_heat_decay(*heat, now_ns, settings.heat_half_life_ns));
 	for (int i = 0; i < 3; i++) {
-		before = head->heat;
-		after = unseen ? ebph_heat_add(before, now_ns, settings.heat_half_life_ns) :
-				 ebph_heat_decay(before, now_ns, settings.heat_half_life_ns);
-		if (before == after ||
-		    __sync_val_compare_and_swap(&head->heat, before, after) == before)
+		before = *heat;
+		after = ebph_heat_add(before, now_ns, settings.heat_half_life_ns);
+		if (__sync_val_compare_and_swap(heat, before, after) == before)
 			break;
 	}
 	return ebph_heat_count(after);
 }
 
-/* Takes a call into the thread's locality frame. Return: the recent anomalies to go by. */
-static __u32 recent_take(struct task_state *state, struct ebph_profile *head, __u32 unseen)
+/* Takes a call into the thread's locality frame and the heat. */
+static void recent_take(struct task_state *state, struct ebph_profile *head, __u32 unseen,
+			struct decision *ret)
 {
-	__u32 heat = heat_take(head, unseen);
+	__u32 heat = heat_take(state->slot, unseen);
 
 	ebph_frame_push(&state->frame, unseen != 0);
 	/* So much at once is an attack: what it showed must not be accepted later. */
 	if (unseen && head->state == EBPH_STATE_NORMAL &&
 	    state->frame.count == settings.tolerize_limit + 1)
 		profile_forget_unseen(state->slot);
-	return ebph_recent(state->frame.count, heat);
+	ret->heat = heat;
+	ret->recent = ebph_recent(state->frame.count, heat);
 }
 
 __hidden void respond(struct task_struct *task, struct task_state *state, __u32 call, __u32 unseen)
@@ -209,14 +222,14 @@ __hidden void respond(struct task_struct *task, struct task_state *state, __u32 
 	if (!head)
 		return;
 	/*
-	 * Those that are never answered collect nothing either: what init, sshd or login start
-	 * would inherit it, and pay for it.
+	 * Those that are never answered collect nothing: what init, sshd or login start would
+	 * inherit it, and pay for it. What they have stays: anybody can execute one of them.
 	 */
 	if (is_exempt(task, head)) {
-		__builtin_memset(&state->frame, 0, sizeof(state->frame));
 		count(EBPH_COUNT_EXEMPT);
 	} else {
-		decide(call, unseen, recent_take(state, head, unseen), &decision);
+		recent_take(state, head, unseen, &decision);
+		decide(call, unseen, &decision);
 	}
 	if (unseen)
 		anomaly_report(state, head, unseen, &decision);
@@ -273,7 +286,7 @@ static int abort_wanted(void)
 	event = event_reserve(struct ebph_event_abort, EBPH_EVENT_ABORT, state->slot);
 	if (event) {
 		event->call = ebph_window_at(&state->window, 0);
-		event->recent = state->frame.count;
+		event->recent = ebph_recent(state->frame.count, heat_take(state->slot, 0));
 		bpf_ringbuf_submit(event, 0);
 	}
 	return 1;

@@ -113,7 +113,7 @@ static __always_inline int call_enter(struct task_struct *task, struct task_stat
 {
 	__u32 call = ebph_call_id(nr, task->thread_info.status & TS_COMPAT);
 
-	if (preemptible && state->mm != (__u64)task->mm)
+	if (preemptible && !(state->flags & TASK_IGNORED) && state->mm != (__u64)task->mm)
 		exec_missed(task, state);
 	if (ebph_call_is_restart(call)) {
 		state->flags &= ~TASK_RESTART;

@@ -102,6 +102,21 @@ static void task_leave(struct task_state *state)
 	state->slot = 0;
 }
 
+/*
+ * A thread whose beginning we have not seen: its parent had no state, or it is one of io_uring's,
+ * which sched_process_fork does not tell of. It is as suspect as its process is.
+ */
+static void thread_continue(struct task_struct *task, struct task_state *state)
+{
+	struct task_state *leader = bpf_task_storage_get(&tasks, task->group_leader, NULL, 0);
+
+	if (leader)
+		state->frame = leader->frame;
+	/* Not empty: the first operation of each ring could be anything then. */
+	if (task->flags & PF_IO_WORKER)
+		ebph_window_shift(&state->window, EBPH_CALL_POLLER);
+}
+
 __hidden struct task_state *task_adopt(struct task_struct *task)
 {
 	struct task_state *state;
@@ -118,12 +133,14 @@ __hidden struct task_state *task_adopt(struct task_struct *task)
 	}
 	/* A process of many threads has run once. */
 	task_refollow(task, state, task->pid == tgid);
+	if (task->pid != tgid)
+		thread_continue(task, state);
 	return state;
 }
 
 __hidden void exec_missed(struct task_struct *task, struct task_state *state)
 {
-	count(EBPH_COUNT_LATE);
+	count(EBPH_COUNT_EXEC_LATE);
 	task_leave(state);
 	state->flags &= TASK_IGNORED;
 	task_refollow(task, state, 1);
@@ -301,10 +318,15 @@ static void frame_push(struct task_struct *task, struct task_state *state,
 		       const struct k_sigaction *handler, __u32 restarts)
 {
 	__u64 sp = ((struct pt_regs *)bpf_task_pt_regs(task))->sp;
+	__u64 top = frame_top(task, handler, sp);
 	struct saved_frame *saved = state->saved;
 	__u32 depth = state->depth;
 
 	state->flags &= ~TASK_RESTART;
+	/* Onto a stack for signals from elsewhere: whoever was on it, and came after, is gone. */
+	for (__u32 i = 0; i < EBPH_FRAMES && top != sp; i++)
+		if (i < depth && saved[i].top == top)
+			depth = i;
 	for (__u32 i = 0; i < EBPH_FRAMES && depth; i++) {
 		if (saved[(depth - 1) & (EBPH_FRAMES - 1)].top > sp)
 			break;
@@ -317,7 +339,7 @@ static void frame_push(struct task_struct *task, struct task_state *state,
 	}
 	saved += depth & (EBPH_FRAMES - 1); /* the mask is for the verifier */
 	saved->window = state->window;
-	saved->top = frame_top(task, handler, sp);
+	saved->top = top;
 	if (restarts)
 		saved->window.hi |= WINDOW_RESTART;
 	state->depth = depth + 1;

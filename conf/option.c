@@ -98,7 +98,8 @@ const struct conf_option conf_options[] = {
 		"thread with an LFC above this looks like an attack: what was kept is forgotten, "
 		"and what it does is not kept. 128: everything is kept."),
 	DURATION(detection, heat_half_life, 0, 30 * D, "1min",
-		 "Heat is the number of recent anomalies of all processes of a program: each "
+		 "Heat is the number of recent anomalies of all processes of a program and user: "
+		 "each "
 		 "counts half after this time, a quarter after twice this time. The response goes "
 		 "by LFC or heat, whichever is larger. 0s: by LFC alone."),
 

@@ -11,6 +11,8 @@ const char *callname(uint32_t id, char buffer[static CALLNAME_MAX])
 		return callname_table[id];
 	if (id == EBPH_CALL_NONE)
 		return "-";
+	if (id == EBPH_CALL_POLLER)
+		return "polling thread";
 	if (id == EBPH_CALL_HANDLER)
 		return "signal handler";
 	if (id == EBPH_CALL_X32)

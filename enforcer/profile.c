@@ -306,7 +306,7 @@ int profile_grow(struct profiles *profiles, uint32_t slot)
 		r = late_words_merge(profiles, slot, before, after, old_blocks);
 	/* What was taken from the old set while it was being copied has come along. */
 	if (!r && __atomic_load_n(forgets, __ATOMIC_ACQUIRE) != forgets_before)
-		r = kernel_command(profiles->kernel, slot, EBPH_VERB_SENSITIZE);
+		r = kernel_command(profiles->kernel, slot, EBPH_VERB_REFUSE);
 	return r;
 }
 

@@ -165,7 +165,10 @@ static int calls_attach(struct kernel *kernel)
 		r = program_attach(kernel, SURE_PROGRAM);
 		if (!r)
 			return 0;
-		log_debug("calls are taken by twins: %s", strerror(-r));
+		log_warn("calls may be missed on this kernel: perf's tracepoint "
+			 "raw_syscalls/sys_enter "
+			 "cannot be used (%s); it takes tracefs, and no lockdown=confidentiality",
+			 strerror(-r));
 	}
 	r = program_attach(kernel, twins[0].first);
 	if (!r && kernel->preemptible)

@@ -151,6 +151,7 @@ static void every_id_has_a_name(void **state)
 		{EBPH_CALL_URING + IORING_OP_OPENAT, "uring:openat"},
 		{EBPH_CALL_URING + 255, "uring:op 255"},
 		{EBPH_CALL_URING + 256, "call 1536"},
+		{EBPH_CALL_POLLER, "polling thread"},
 		{EBPH_CALL_HANDLER, "signal handler"},
 		{UINT32_MAX, "call 4294967295"},
 	};
