@@ -112,6 +112,55 @@ enum ebph_pair_result {
 	EBPH_PAIR_FULL,	    /* no such word, and no room for one */
 };
 
+/* A search on its way through the lines that a pair may lie in. */
+struct ebph_probe {
+	void *set;
+	__u64 key;
+	__u64 bits; /* to be added */
+	__u64 word; /* found */
+	__u32 blocks;
+	__u32 result; /* enum ebph_pair_result */
+};
+
+/* The first word of the @i-th line to look at: EBPH_PROBES of one block, then of the other. */
+static inline __u64 *ebph_probe_line(const struct ebph_probe *probe, __u32 i, __u32 *ret_first)
+{
+	struct ebph_block *block = ebph_block_at(
+		probe->set, ebph_pair_block(probe->key, probe->blocks, i / EBPH_PROBES));
+
+	*ret_first = ebph_pair_place(probe->key, i % EBPH_PROBES * EBPH_LINE_WORDS);
+	return block ? block->word : 0;
+}
+
+/*
+ * Calls @step for each line until it returns not 0. In BPF a loop of the kernel's: the verifier
+ * would go through all paths of each iteration of one of our own.
+ */
+#ifdef __bpf__
+#define ebph_probe_lines(step, probe) bpf_loop(2 * EBPH_PROBES, step, probe, 0)
+#else
+#define ebph_probe_lines(step, probe)                                                              \
+	for (__u32 i_ = 0; i_ < 2 * EBPH_PROBES && !step(i_, probe); i_++)
+#endif
+
+static inline long ebph_line_find(__u32 i, struct ebph_probe *probe)
+{
+	__u32 first;
+	const __u64 *words = ebph_probe_line(probe, i, &first);
+
+	if (!words)
+		return 1;
+	for (__u32 j = 0; j < EBPH_LINE_WORDS; j++) {
+		__u64 word = words[(first + j) & (EBPH_BLOCK_WORDS - 1)];
+
+		if ((word & EBPH_WORD_KEY_MASK) == probe->key)
+			probe->word = word;
+		if (!word || probe->word)
+			return 1;
+	}
+	return 0;
+}
+
 /**
  * ebph_pair_find() - the word of a pair.
  * @set, @blocks: the set and its size in blocks
@@ -124,38 +173,26 @@ enum ebph_pair_result {
  */
 static inline __u64 ebph_pair_find(void *set, __u32 blocks, __u64 key)
 {
-	for (__u32 n = 0; n < 2; n++) {
-		struct ebph_block *block = ebph_block_at(set, ebph_pair_block(key, blocks, n));
+	struct ebph_probe probe = {.set = set, .blocks = blocks, .key = key};
 
-		if (!block)
-			return 0;
-		for (__u32 i = 0; i < EBPH_PROBES * EBPH_LINE_WORDS; i++) {
-			__u64 word = block->word[ebph_pair_place(key, i)];
-
-			if ((word & EBPH_WORD_KEY_MASK) == key)
-				return word;
-			if (!word)
-				return 0;
-		}
-	}
-	return 0;
+	ebph_probe_lines(ebph_line_find, &probe);
+	return probe.word;
 }
 
 /**
- * ebph_pairs_known() - those pairs of a window that are found at once.
+ * ebph_pairs_known() - are all pairs of a window found at once?
  * @home:   the block where the pairs of its current call begin
  * @window: the window
  *
- * Looks only into the line where each search begins; that is where nearly all are. Nothing is said
- * about the others.
+ * Looks only into the line where each search begins; that is where nearly all are. Ends at the
+ * first that is not there: the verifier would go through all combinations otherwise.
  *
- * Return: bit d-1: the pair at distance d is there and belongs to the profile, or there is no pair:
- * before the first call of a program nothing came.
+ * Return: not 0 if each pair is there and belongs to the profile, or is none: before the first call
+ * of a program nothing came.
  */
-static inline __u32 ebph_pairs_known(const struct ebph_block *home,
-				     const struct ebph_window *window)
+static inline int ebph_pairs_known(const struct ebph_block *home, const struct ebph_window *window)
 {
-	__u32 current = ebph_window_at(window, 0), known = 0;
+	__u32 current = ebph_window_at(window, 0);
 
 #ifdef __bpf__
 #pragma unroll
@@ -172,9 +209,39 @@ static inline __u32 ebph_pairs_known(const struct ebph_block *home,
 		for (__u32 i = 0; i < EBPH_LINE_WORDS && !found; i++)
 			if ((line[i] & EBPH_WORD_KEY_MASK) == key)
 				found = line[i];
-		known |= (__u32)(found & EBPH_WORD_NORMAL_BITS & ebph_word_bits(distance));
+		if (!(found & EBPH_WORD_NORMAL_BITS & ebph_word_bits(distance)))
+			return 0;
 	}
-	return known;
+	return 1;
+}
+
+static inline long ebph_line_add(__u32 i, struct ebph_probe *probe)
+{
+	__u32 first;
+	__u64 *words = ebph_probe_line(probe, i, &first);
+
+	if (!words)
+		return 1;
+	for (__u32 j = 0; j < EBPH_LINE_WORDS; j++) {
+		__u64 *place = &words[(first + j) & (EBPH_BLOCK_WORDS - 1)], word = *place;
+
+		if (!word) {
+			word = __sync_val_compare_and_swap(place, 0ull, probe->key | probe->bits);
+			if (!word) {
+				probe->result = EBPH_PAIR_NEW;
+				return 1;
+			}
+		}
+		if ((word & EBPH_WORD_KEY_MASK) != probe->key)
+			continue;
+		probe->result = EBPH_PAIR_KNOWN;
+		if ((word & probe->bits) != probe->bits) {
+			__sync_fetch_and_or(place, probe->bits);
+			probe->result = EBPH_PAIR_EXTENDED;
+		}
+		return 1;
+	}
+	return 0;
 }
 
 /**
@@ -190,28 +257,16 @@ static inline __u32 ebph_pairs_known(const struct ebph_block *home,
  */
 static inline int ebph_pair_add(void *set, __u32 blocks, __u64 key, __u64 bits)
 {
-	for (__u32 n = 0; n < 2; n++) {
-		struct ebph_block *block = ebph_block_at(set, ebph_pair_block(key, blocks, n));
+	struct ebph_probe probe = {
+		.set = set,
+		.blocks = blocks,
+		.key = key,
+		.bits = bits,
+		.result = EBPH_PAIR_FULL,
+	};
 
-		if (!block)
-			return EBPH_PAIR_FULL;
-		for (__u32 i = 0; i < EBPH_PROBES * EBPH_LINE_WORDS; i++) {
-			__u64 *place = &block->word[ebph_pair_place(key, i)], word = *place;
-
-			if (!word) {
-				word = __sync_val_compare_and_swap(place, 0ull, key | bits);
-				if (!word)
-					return EBPH_PAIR_NEW;
-			}
-			if ((word & EBPH_WORD_KEY_MASK) != key)
-				continue;
-			if ((word & bits) == bits)
-				return EBPH_PAIR_KNOWN;
-			__sync_fetch_and_or(place, bits);
-			return EBPH_PAIR_EXTENDED;
-		}
-	}
-	return EBPH_PAIR_FULL;
+	ebph_probe_lines(ebph_line_add, &probe);
+	return (int)probe.result;
 }
 
 #endif

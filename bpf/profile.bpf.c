@@ -300,22 +300,36 @@ struct sweep {
 	__u32 what; /* enum sweep_what */
 };
 
-static long block_sweep(__u32 i, struct sweep *sweep)
+/* What a sweep adds to a word, and what it leaves of it. */
+static __u64 swept_in(__u32 what, __u64 extra)
 {
-	struct ebph_block *block = ebph_block_at(sweep->set, i);
+	return what == SWEEP_ACCEPT ? extra : 0;
+}
+
+static __u64 swept_keep(__u32 what, __u64 extra)
+{
+	if (what == SWEEP_REFUSE)
+		return ~(extra << 8);
+	return what == SWEEP_RESET ? EBPH_WORD_KEY_MASK : ~0ull;
+}
+
+/* A line at a time: the verifier goes through every iteration of a loop in here. */
+static long line_sweep(__u32 i, struct sweep *sweep)
+{
+	struct ebph_block *block = ebph_block_at(sweep->set, i / EBPH_BLOCK_LINES);
+	__u32 first = i % EBPH_BLOCK_LINES * EBPH_LINE_WORDS;
 
 	if (!block)
 		return 1;
-	for (__u32 j = 0; j < EBPH_BLOCK_WORDS; j++) {
-		__u64 word = block->word[j], extra;
+	for (__u32 j = 0; j < EBPH_LINE_WORDS; j++) {
+		__u64 *word = &block->word[(first + j) & (EBPH_BLOCK_WORDS - 1)];
+		__u64 extra = ebph_word_training(*word) & ~ebph_word_normal(*word);
+		__u64 in = swept_in(sweep->what, extra), keep = swept_keep(sweep->what, extra);
 
-		extra = ebph_word_training(word) & ~ebph_word_normal(word);
-		if (sweep->what == SWEEP_ACCEPT && extra)
-			__sync_fetch_and_or(&block->word[j], extra);
-		else if (sweep->what == SWEEP_REFUSE && extra)
-			__sync_fetch_and_and(&block->word[j], ~(extra << 8));
-		else if (sweep->what == SWEEP_RESET && word)
-			__sync_fetch_and_and(&block->word[j], EBPH_WORD_KEY_MASK);
+		if (in)
+			__sync_fetch_and_or(word, in);
+		if (*word & ~keep)
+			__sync_fetch_and_and(word, keep);
 	}
 	return 0;
 }
@@ -324,7 +338,7 @@ static void profile_sweep(struct profile *profile, __u32 what)
 {
 	struct sweep sweep = {.set = profile->set, .what = what};
 
-	bpf_loop(profile->blocks, block_sweep, &sweep, 0);
+	bpf_loop(profile->blocks * EBPH_BLOCK_LINES, line_sweep, &sweep, 0);
 	if (what != SWEEP_ACCEPT)
 		__sync_fetch_and_add(&profile->head->forgets, 1);
 }
@@ -456,6 +470,17 @@ int ebph_command_run(void *ctx)
 /* What ebph_merge is to do: written by the daemon, which is one thread, through shared memory. */
 struct ebph_merge merge;
 
+static long word_merge(__u32 i, struct profile *profile)
+{
+	__u64 word = merge.word[i & (EBPH_MERGE_WORDS - 1)];
+	int result = pair_add(profile, word & EBPH_WORD_KEY_MASK,
+			      word & (EBPH_WORD_NORMAL_BITS | EBPH_WORD_TRAINING_BITS));
+
+	merge.added += result == EBPH_PAIR_NEW;
+	merge.full += result == EBPH_PAIR_FULL;
+	return 0;
+}
+
 /*
  * Run by the daemon: unites words with a pair set. User space cannot do it itself, its updates
  * of a block are not atomic against those of other CPUs.
@@ -467,13 +492,7 @@ int ebph_merge_words(void *ctx)
 
 	if (profile_open(merge.slot, &profile))
 		return -1;
-	for (__u32 i = 0; i < EBPH_MERGE_WORDS && i < merge.count; i++) {
-		__u64 word = merge.word[i];
-		int result = pair_add(&profile, word & EBPH_WORD_KEY_MASK,
-				      word & (EBPH_WORD_NORMAL_BITS | EBPH_WORD_TRAINING_BITS));
-
-		merge.added += result == EBPH_PAIR_NEW;
-		merge.full += result == EBPH_PAIR_FULL;
-	}
+	bpf_loop(merge.count < EBPH_MERGE_WORDS ? merge.count : EBPH_MERGE_WORDS, word_merge,
+		 &profile, 0);
 	return 0;
 }

@@ -59,7 +59,7 @@ static __always_inline int profile_knows(struct task_state *task)
 	home = ebph_pair_home(ebph_window_at(&task->window, 0),
 			      ((struct bpf_map *)set)->max_entries);
 	block = ebph_block_at(set, home);
-	return block && ebph_pairs_known(block, &task->window) == (1u << EBPH_DISTANCES) - 1;
+	return block && ebph_pairs_known(block, &task->window);
 }
 
 /* Forgets what a normal profile has seen since it became normal: it was not normal at all. */

@@ -325,13 +325,19 @@ static void verb(struct conductor *conductor)
 	 */
 	uint32_t roll = random_below(conductor, conductor->alone ? 4 : 8);
 	enum ebph_verb what = EBPH_VERB_NORMALIZE;
+	bool refused;
 
 	if (roll < 3)
 		what = roll < 1 ? EBPH_VERB_SENSITIZE : EBPH_VERB_TOLERIZE;
 	if (what == EBPH_VERB_SENSITIZE && profile->state != MODEL_NORMAL)
 		profile->forgotten += head->calls;
-	REQUIRE(!profile_command(conductor->rig.profiles, conductor->script->slot[exe], what),
-		"the verb %u is refused", what);
+	/* A profile without pairs cannot become normal: all would be an anomaly. */
+	refused = what == EBPH_VERB_NORMALIZE && !head->words;
+	REQUIRE(!profile_command(conductor->rig.profiles, conductor->script->slot[exe], what) !=
+			refused,
+		"the verb %u is %s", what, refused ? "accepted" : "refused");
+	if (refused)
+		return;
 	model_verb(conductor->model, exe, (enum model_verb)what);
 	if (conductor->alone && profile->state == MODEL_TRAINING)
 		model_trained(conductor->model, exe, head->calls + pending_of(conductor, exe),
