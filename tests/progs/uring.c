@@ -5,6 +5,7 @@
  * with a second argument, one that opens a file. With SQPOLL a thread of the kernel takes them
  * from the queue.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/io_uring.h>
 #include <string.h>
@@ -40,6 +41,7 @@ static void setup(unsigned int flags)
 static void operation(int opcode, const char *path)
 {
 	unsigned int polled = params.flags & IORING_SETUP_SQPOLL, at = *tail & *mask;
+	unsigned int submit;
 
 	memset(&entries[at], 0, sizeof(entries[at]));
 	entries[at].opcode = (unsigned char)opcode;
@@ -48,9 +50,15 @@ static void operation(int opcode, const char *path)
 	array[at] = at;
 	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
 	/* One call that submits (or wakes who does) and waits: the same each time. */
-	if (syscall(SYS_io_uring_enter, ring, polled ? 0 : 1, 1,
-		    IORING_ENTER_GETEVENTS | (polled ? IORING_ENTER_SQ_WAKEUP : 0), NULL, 0) < 0)
-		_exit(5);
+	submit = polled ? 0 : 1;
+	while (syscall(SYS_io_uring_enter, ring, submit, 1,
+		       IORING_ENTER_GETEVENTS | (polled ? IORING_ENTER_SQ_WAKEUP : 0), NULL,
+		       0) < 0) {
+		/* A delay interrupts the wait: such calls are not made again by the kernel. */
+		if (errno != EINTR)
+			_exit(5);
+		submit = 0;
+	}
 	__atomic_store_n(head_done, *head_done + 1, __ATOMIC_RELEASE);
 }
 
