@@ -29,9 +29,9 @@ endif
 # The multiarch folder of the kernel's user headers; clang does not look there for -target bpf.
 MULTIARCH := $(shell $(CC) -print-multiarch)
 BPF_CFLAGS := -O2 -g -mcpu=v3 -target bpf -D__TARGET_ARCH_x86 -Wall -Wextra -Werror \
-	      -Wno-unused-parameter -Ibpf -idirafter /usr/include/$(MULTIARCH) -MMD -MP
+	      -Wno-unused-parameter -Ibpf -I$(BUILD)/bpf -idirafter /usr/include/$(MULTIARCH) -MMD -MP
 
-BPF_PARTS := maps profile task response syscall
+BPF_PARTS := maps profile task response guard syscall
 BPF_OBJS  := $(BPF_PARTS:%=$(BUILD)/bpf/%.bpf.o)
 SKELETONS := $(BUILD)/ebph.skel.h $(BUILD)/probe.skel.h
 
@@ -51,6 +51,13 @@ $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c Makefile
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$(BUILD)/bpf/guard.bpf.o: $(BUILD)/bpf/guard_table.h
+
+$(BUILD)/bpf/guard_table.h: scripts/guards bpf/guards.tab
+	$(call say,GEN,$@)
+	@mkdir -p $(@D)
+	$(Q)scripts/guards '$(CC)' bpf/guards.tab > $@
 
 $(BUILD)/bpf/ebph.o: $(BPF_OBJS)
 	$(call say,LINK,$@)

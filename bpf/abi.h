@@ -97,9 +97,11 @@ struct ebph_settings {
 	__u32 tolerize_limit;	/* LFC beyond which nothing is kept for a later acceptance */
 	__u32 auto_tolerize;	/* not 0: a doubted profile goes back to training by itself */
 	__u32 reports_per_s;	/* events of one profile; what happens beyond is only counted */
-	__u32 generation;	/* grows when a profile loses pairs: windows are verified anew */
+	__u32 defer;		/* not 0: the guards are attached */
+	__u32 pad;
+	__u32 generation; /* grows when a profile loses pairs: windows are verified anew */
 };
-EBPH_ASSERT_SIZE(struct ebph_settings, 104);
+EBPH_ASSERT_SIZE(struct ebph_settings, 112);
 
 #define EBPH_REPORTS_PER_SECOND 64 /* settings.reports_per_s, as the daemon sets it */
 
@@ -172,8 +174,9 @@ EBPH_ASSERT_SIZE(struct ebph_event_state, 32);
 
 enum ebph_answer {
 	EBPH_ANSWER_NONE,
-	EBPH_ANSWER_STOP, /* bits: both may be given at once */
+	EBPH_ANSWER_STOP, /* bits: several may be given at once */
 	EBPH_ANSWER_ABORT,
+	EBPH_ANSWER_DEFER = 4, /* the stop comes before the call takes effect */
 };
 
 struct ebph_event_anomaly {
@@ -198,8 +201,10 @@ struct ebph_event_stop {
 	__u64 delay_ns;
 	__u32 call; /* call id */
 	__u32 recent;
+	__u32 deferred; /* not 0: the call has not taken effect, and is made again afterwards */
+	__u32 pad;
 };
-EBPH_ASSERT_SIZE(struct ebph_event_stop, 56);
+EBPH_ASSERT_SIZE(struct ebph_event_stop, 64);
 
 struct ebph_event_abort {
 	struct ebph_event event;

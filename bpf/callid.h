@@ -38,6 +38,7 @@
 /* The calls that the enforcer itself must know (arch/x86/entry/syscalls/syscall_{64,32}.tbl). */
 #define EBPH_CALL_RT_SIGRETURN	    15u
 #define EBPH_CALL_EXECVE	    59u
+#define EBPH_CALL_KILL		    62u
 #define EBPH_CALL_EXIT		    60u
 #define EBPH_CALL_RESTART	    219u /* restart_syscall: goes on with a sleep, after a signal */
 #define EBPH_CALL_EXIT_GROUP	    231u
@@ -45,6 +46,7 @@
 #define EBPH_CALL_IA32_RESTART	    (EBPH_CALL_IA32 + 0)
 #define EBPH_CALL_IA32_EXIT	    (EBPH_CALL_IA32 + 1)
 #define EBPH_CALL_IA32_EXECVE	    (EBPH_CALL_IA32 + 11)
+#define EBPH_CALL_IA32_KILL	    (EBPH_CALL_IA32 + 37)
 #define EBPH_CALL_IA32_SIGRETURN    (EBPH_CALL_IA32 + 119)
 #define EBPH_CALL_IA32_RT_SIGRETURN (EBPH_CALL_IA32 + 173)
 #define EBPH_CALL_IA32_EXIT_GROUP   (EBPH_CALL_IA32 + 252)

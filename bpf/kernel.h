@@ -43,6 +43,7 @@ struct inode___from_6_7_to_6_10 { /* 12cd44023651 */
 
 struct file {
 	struct inode *f_inode;
+	unsigned int f_mode; /* FMODE_CREATED */
 };
 
 struct mm_struct {
@@ -98,6 +99,7 @@ struct k_sigaction {
 struct pt_regs {
 	unsigned long ax;
 	unsigned long orig_ax; /* -1: it was not a system call that was interrupted */
+	unsigned long di;      /* first argument of a call */
 	unsigned long sp;      /* user stack: which signal frame is live */
 };
 

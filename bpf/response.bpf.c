@@ -43,6 +43,9 @@ static void decide(__u32 call, __u32 unseen, struct decision *ret)
 		ret->answer |= EBPH_ANSWER_STOP;
 	if (ebph_call_is_exec(call) && (unseen || recent >= settings.exec_abort_limit))
 		ret->answer |= EBPH_ANSWER_ABORT;
+	/* A call that is refused has no effect that a delay could come before. */
+	else if (ret->delay_ns && guard_of(call))
+		ret->answer |= EBPH_ANSWER_DEFER;
 }
 
 /* Not 0 when nobody could release whom we stop. */
@@ -92,37 +95,78 @@ static __u64 delay_record(struct task_struct *task, __u64 due_ns)
 /*
  * Stops the current process. The record and the news come first: whom we stop, somebody must
  * know how to release.
+ *
+ * Return: not 0 when the signal is on its way.
  */
-static void stop(struct task_struct *task, __u32 slot, __u32 call, const struct decision *decision)
+static int stop(struct task_struct *task, const struct task_state *state, __u32 call,
+		__u32 deferred)
 {
 	struct ebph_event_stop *event;
 	__u64 due_ns;
+	int failed;
 
 	event = bpf_ringbuf_reserve(&stops, sizeof(*event), 0);
 	if (!event) {
 		count(EBPH_COUNT_STOP_UNRECORDED);
-		return;
+		return 0;
 	}
-	event_head(&event->event, EBPH_EVENT_STOP, slot);
-	due_ns = delay_record(task, bpf_ktime_get_ns() + decision->delay_ns);
+	event_head(&event->event, EBPH_EVENT_STOP, state->slot);
+	due_ns = delay_record(task, state->due_ns);
 	if (!due_ns) {
 		count(EBPH_COUNT_STOP_UNRECORDED);
 		bpf_ringbuf_discard(event, 0);
-		return;
+		return 0;
 	}
 	/*
 	 * The news goes out even if the signal fails: the record is to be taken back, and to
 	 * continue a process that was not stopped does no harm.
 	 */
 	/* To this thread: it stops the whole process, but nobody else can take it off the queue. */
-	if (bpf_send_signal_thread(SIGSTOP))
+	failed = bpf_send_signal_thread(SIGSTOP);
+	if (failed)
 		count(EBPH_COUNT_STOP_FAILED);
 	event->delay.start_ns = task->group_leader->start_boottime;
 	event->delay.due_ns = due_ns;
-	event->delay_ns = decision->delay_ns;
+	event->delay_ns = state->delay_ns;
 	event->call = call;
-	event->recent = decision->recent;
+	event->recent = state->recent;
+	event->deferred = deferred;
+	event->pad = 0;
 	bpf_ringbuf_submit(event, 0);
+	return !failed;
+}
+
+__hidden int delay_serve(struct task_struct *task, struct task_state *state, __u32 call,
+			 __u32 deferred)
+{
+	if (bpf_ktime_get_ns() >= state->due_ns) {
+		state->flags &= ~TASK_DELAYED;
+		return 0;
+	}
+	if (task->ptrace)
+		count(EBPH_COUNT_STOP_EXEMPT);
+	else if (daemon_silent())
+		count(EBPH_COUNT_STOP_NO_HEARTBEAT);
+	else
+		return stop(task, state, call, deferred);
+	return 0;
+}
+
+/* A thread is to wait before it does anything. */
+static void delay_begin(struct task_struct *task, struct task_state *state, __u32 call,
+			const struct decision *decision)
+{
+	__u64 due_ns = bpf_ktime_get_ns() + decision->delay_ns;
+
+	if (!(state->flags & TASK_DELAYED) || state->due_ns < due_ns)
+		state->due_ns = due_ns;
+	state->delay_ns = decision->delay_ns;
+	state->recent = decision->recent;
+	state->flags |= TASK_DELAYED;
+	if (settings.defer && (decision->answer & EBPH_ANSWER_DEFER))
+		guards_arm(state->due_ns);
+	else
+		delay_serve(task, state, call, 0);
 }
 
 /* Carries a decision out. */
@@ -135,14 +179,8 @@ static void act(struct task_struct *task, struct task_state *state, __u32 call,
 		else
 			state->flags |= TASK_ABORT; /* the hooks below do it */
 	}
-	if (decision->answer & EBPH_ANSWER_STOP) {
-		if (task->ptrace)
-			count(EBPH_COUNT_STOP_EXEMPT);
-		else if (daemon_silent())
-			count(EBPH_COUNT_STOP_NO_HEARTBEAT);
-		else
-			stop(task, state->slot, call, decision);
-	}
+	if (decision->answer & EBPH_ANSWER_STOP)
+		delay_begin(task, state, call, decision);
 }
 
 static void anomaly_report(struct task_state *state, struct ebph_profile *head, __u32 unseen,

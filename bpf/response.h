@@ -18,4 +18,23 @@ struct task_struct;
  */
 __hidden void respond(struct task_struct *task, struct task_state *state, __u32 call, __u32 unseen);
 
+/**
+ * guard_of() - the guard that stands before the effect of a call: enum ebph_guard.
+ */
+__hidden __u32 guard_of(__u32 call);
+
+/* Wakes the guards until @due_ns. */
+__hidden void guards_arm(__u64 due_ns);
+
+/**
+ * delay_serve() - stops the current process until the time that its thread must wait for.
+ * @call:     what the thread is doing
+ * @deferred: not 0: it has not taken effect
+ *
+ * Return: not 0 when it will stop; 0 when it may go on, because the time is over, or because a stop
+ * is not possible now (counted).
+ */
+__hidden int delay_serve(struct task_struct *task, struct task_state *state, __u32 call,
+			 __u32 deferred);
+
 #endif

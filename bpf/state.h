@@ -24,9 +24,13 @@ struct task_state {
 	__u32 calls;	  /* made since the last flush to the profile */
 	__u32 generation; /* of .verified: settings.generation when they were found */
 	struct ebph_frame frame;
-	__u32 depth; /* of .saved */
-	__u32 seen;  /* SEEN_*: events that a first program has taken, see second.h */
-	__u64 mm;    /* address of its mm_struct, which every exec replaces; for exec_missed() */
+	__u32 depth;	/* of .saved */
+	__u32 seen;	/* SEEN_*: events that a first program has taken, see second.h */
+	__u64 due_ns;	/* CLOCK_MONOTONIC until when it may do nothing; with TASK_DELAYED */
+	__u64 delay_ns; /* that led to it */
+	__u32 recent;	/* and the recent anomalies that did */
+	__u32 pad;
+	__u64 mm; /* address of its mm_struct, which every exec replaces; for exec_missed() */
 	struct saved_frame saved[EBPH_FRAMES]; /* the oldest first */
 	struct ebph_window verified[EBPH_VERIFIED_SETS][EBPH_VERIFIED_WAYS];
 };
@@ -36,6 +40,7 @@ _Static_assert(sizeof(struct task_state) <= 1024, "a thread's state takes at mos
 /* task_state.flags; while all are clear, a call needs no more than the window to be judged. */
 #define TASK_IGNORED 1u /* the daemon and its guardian */
 #define TASK_ABORT   2u /* the execve that this thread is in must fail */
+#define TASK_DELAYED 8u /* .due_ns counts */
 #define TASK_RESTART 4u /* a signal interrupted the last call; the kernel will make it again */
 
 #endif

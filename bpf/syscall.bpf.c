@@ -66,18 +66,22 @@ static int call_judge(struct task_struct *task, struct task_state *state, __u32 
  * signal; that is known from what the call returned when it was interrupted, so nobody can claim
  * it. What was decided about the last call ends here.
  */
-static int call_is_new(struct task_state *state, __u32 call)
+static int call_is_new(struct task_struct *task, struct task_state *state, __u32 call)
 {
 	__u32 flags = state->flags, last = ebph_window_at(&state->window, 0);
 
 	if (flags & TASK_IGNORED)
 		return 0;
-	state->flags = 0;
+	/* Still to wait: somebody else has continued it, or the last call did not come to its
+	 * guard. */
+	if ((flags & TASK_DELAYED) && !(settings.defer && guard_of(call)))
+		delay_serve(task, state, call, 0);
+	state->flags &= TASK_DELAYED;
 	if (!(flags & TASK_RESTART))
 		return 1;
 	if (call != last)
 		return 1;
-	state->flags = flags & TASK_ABORT; /* an execve that is refused stays so */
+	state->flags |= flags & TASK_ABORT; /* an execve that is refused stays so */
 	return 0;
 }
 
@@ -86,7 +90,7 @@ static __always_inline int call_take(struct task_struct *task, struct task_state
 {
 	__u32 generation = settings.generation; /* before the pairs are looked at */
 
-	if (state->flags && !call_is_new(state, call))
+	if (state->flags && !call_is_new(task, state, call))
 		return 0;
 	ebph_window_shift(&state->window, call);
 	state->calls++;

@@ -160,8 +160,8 @@ static int fork_take(struct task_struct *parent, struct task_struct *child)
 		return 0;
 	}
 	*to = *from;
-	to->flags &= TASK_IGNORED;
-	to->calls = 0; /* the parent will flush its own */
+	to->flags &= TASK_IGNORED; /* a child does not wait for its parent */
+	to->calls = 0;		   /* the parent will flush its own */
 	to->seen = 0;
 	to->mm = (__u64)child->mm;
 	if (to->slot)

@@ -184,13 +184,15 @@ static void limits_raise(void)
 static int parts_new(struct enforcer *enforcer, enum abort_rung best)
 {
 	const struct conf *conf = enforcer->conf;
-	enum abort_rung rung;
+	struct support support;
 	int r;
 
-	r = rung_choose(conf, best, &rung);
+	r = rung_choose(conf, best, &support.rung);
 	if (r)
 		return r;
-	r = kernel_new(conf, rung, interrupts_visible(), &enforcer->kernel);
+	support.interrupts = interrupts_visible();
+	support.defers = conf->enforcer.mode == CONF_MODE_ENFORCE && deferral_possible();
+	r = kernel_new(conf, &support, &enforcer->kernel);
 	if (r) {
 		log_error("the kernel refuses the BPF programs: %s (--debug tells more)",
 			  strerror(-r));
@@ -407,6 +409,7 @@ static void on_tick(struct enforcer *enforcer)
 	if (enforcer->pinned && !enforcer->guardian)
 		kernel_settings(enforcer->kernel)->stand_down = guardian_renew(enforcer) != 0;
 	profiles_advance(enforcer);
+	kernel_guards_rest(enforcer->kernel);
 	stock(enforcer);
 	if (++enforcer->ticks % REPORT_TICKS == 0)
 		report(enforcer, false);

@@ -213,6 +213,7 @@ static void on_anomaly(struct event_sink *sink, const struct ebph_event_anomaly 
 	json_object_set_new(object, "lfc", json_integer(anomaly->lfc));
 	json_object_set_new(object, "heat", json_integer(anomaly->heat));
 	json_object_set_new(object, "stop", json_boolean(anomaly->answer & EBPH_ANSWER_STOP));
+	json_object_set_new(object, "defer", json_boolean(anomaly->answer & EBPH_ANSWER_DEFER));
 	json_object_set_new(object, "abort", json_boolean(anomaly->answer & EBPH_ANSWER_ABORT));
 	json_object_set_new(object, "delay_ms",
 			    json_integer((json_int_t)(anomaly->delay_ns / NSEC_PER_MSEC)));
@@ -234,12 +235,14 @@ static void on_stop(struct event_sink *sink, const struct ebph_event_stop *stop)
 	if (r)
 		log_error("cannot keep the delay of process %u, it goes on at once: %s",
 			  stop->event.pid, strerror(-r));
-	log_warn("delayed: %s pid %u for %" PRIu64 " ms at %s",
+	log_warn("delayed: %s pid %u for %" PRIu64 " ms %s %s",
 		 profile_name(sink->profiles, stop->event.slot), stop->event.pid,
-		 (uint64_t)(stop->delay_ns / NSEC_PER_MSEC), call);
+		 (uint64_t)(stop->delay_ns / NSEC_PER_MSEC), stop->deferred ? "before" : "after",
+		 call);
 	object = event_object(sink, "stop", &stop->event);
 	json_object_set_new(object, "call", json_string(call));
 	json_object_set_new(object, "recent", json_integer(stop->recent));
+	json_object_set_new(object, "deferred", json_boolean(stop->deferred));
 	json_object_set_new(object, "delay_ms",
 			    json_integer((json_int_t)(stop->delay_ns / NSEC_PER_MSEC)));
 	journal_write(&sink->journal, object);

@@ -129,7 +129,7 @@ static int heads_map(struct kernel *kernel)
 	return 0;
 }
 
-int kernel_new(const struct conf *conf, enum abort_rung rung, bool interrupts, struct kernel **ret)
+int kernel_new(const struct conf *conf, const struct support *support, struct kernel **ret)
 {
 	struct kernel *kernel;
 	int r;
@@ -138,7 +138,8 @@ int kernel_new(const struct conf *conf, enum abort_rung rung, bool interrupts, s
 	if (!kernel)
 		return -ENOMEM;
 	kernel->n_slots = conf->store.max_profiles;
-	kernel->rung = rung;
+	kernel->rung = support->rung;
+	kernel->defers = support->defers;
 	r = lockdown_register();
 	if (!r) {
 		kernel->skeleton = ebph_bpf__open();
@@ -151,7 +152,7 @@ int kernel_new(const struct conf *conf, enum abort_rung rung, bool interrupts, s
 	if (!r)
 		r = maps_resize(kernel->skeleton, kernel->n_slots);
 	if (!r)
-		r = programs_select(kernel, interrupts);
+		r = programs_select(kernel, support->interrupts);
 	if (!r)
 		r = ebph_bpf__load(kernel->skeleton);
 	if (!r)
@@ -189,6 +190,16 @@ void kernel_detach(struct kernel *kernel)
 struct ebph_settings *kernel_settings(struct kernel *kernel)
 {
 	return &kernel->skeleton->data->settings;
+}
+
+void kernel_guards_rest(struct kernel *kernel)
+{
+	__u64 *until_ns = &kernel->skeleton->bss->guards_until_ns;
+	__u64 seen = __atomic_load_n(until_ns, __ATOMIC_RELAXED);
+
+	if (seen && now_ns(CLOCK_MONOTONIC) > seen + NSEC_PER_SEC)
+		__atomic_compare_exchange_n(until_ns, &seen, 0, false, __ATOMIC_RELAXED,
+					    __ATOMIC_RELAXED);
 }
 
 /* ---- programs that the daemon runs ------------------------------------------------------ */

@@ -19,6 +19,7 @@ struct kernel {
 	size_t heads_bytes;
 	uint32_t n_slots; /* slots are 1 .. n_slots */
 	enum abort_rung rung;
+	bool defers;	  /* delays are served before the call: bpf/guard.bpf.c */
 	bool preemptible; /* programs at tracepoints have twins: bpf/second.h */
 };
 
@@ -38,13 +39,12 @@ int kernel_check(const char **ret_reason);
 /**
  * kernel_new() - loads the programs and makes the maps; nothing is attached yet.
  * @conf: sizes and settings
- * @rung: how to abort an execve; ABORT_NONE loads no program for it
- * @interrupts: interrupts_visible()
+ * @support: what to load of the response's programs
  * @ret:  result, to be freed with kernel_free()
  *
  * Return: 0, or -errno with a line logged by libbpf.
  */
-int kernel_new(const struct conf *conf, enum abort_rung rung, bool interrupts, struct kernel **ret);
+int kernel_new(const struct conf *conf, const struct support *support, struct kernel **ret);
 
 /* Detaches and unloads everything. NULL is fine. */
 void kernel_free(struct kernel *kernel);
@@ -60,6 +60,9 @@ void kernel_detach(struct kernel *kernel);
 
 /* The settings that the programs read; what is stored here takes effect at once. */
 struct ebph_settings *kernel_settings(struct kernel *kernel);
+
+/* Lets the guards rest again when the last delay that they served is long over. */
+void kernel_guards_rest(struct kernel *kernel);
 
 /**
  * kernel_introduce() - the calling process is one of ours: not watched, never stopped.

@@ -92,6 +92,38 @@ static int uring_select(struct ebph_bpf *skeleton)
 	return r; /* none of them: a kernel without io_uring */
 }
 
+#define GUARD_PREFIX   "ebph_g_"
+#define GUARD_FUNCTION "security_"
+
+static bool is_guard(const struct bpf_program *program)
+{
+	return !strncmp(bpf_program__name(program), GUARD_PREFIX, strlen(GUARD_PREFIX));
+}
+
+/* Those of the guards that this kernel has a function for. */
+static int guards_select(struct ebph_bpf *skeleton)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	struct bpf_program *program;
+	char function[128];
+	int r = 0;
+
+	if (!btf)
+		return -errno;
+	bpf_object__for_each_program(program, skeleton->obj) {
+		if (r || !is_guard(program))
+			continue;
+		snprintf(function, sizeof(function), GUARD_FUNCTION "%s",
+			 bpf_program__name(program) + strlen(GUARD_PREFIX));
+		if (btf__find_by_name_kind(btf, function, BTF_KIND_FUNC) < 0)
+			log_debug("this kernel has no %s", function);
+		else
+			r = program_load(skeleton, bpf_program__name(program), false);
+	}
+	btf__free(btf);
+	return r;
+}
+
 static int rung_select(struct ebph_bpf *skeleton, enum abort_rung rung)
 {
 	int r = 0;
@@ -114,6 +146,8 @@ int programs_select(struct kernel *kernel, bool interrupts)
 		r = uring_select(skeleton);
 	if (!r && kernel->preemptible)
 		r = twins_select(skeleton);
+	if (!r && kernel->defers)
+		r = guards_select(skeleton);
 	return r ? r : rung_select(skeleton, kernel->rung);
 }
 
@@ -144,6 +178,18 @@ static int rung_attach(struct kernel *kernel)
 			return r;
 	}
 	return 0;
+}
+
+static int guards_attach(struct kernel *kernel)
+{
+	struct bpf_program *program;
+	int r = 0;
+
+	bpf_object__for_each_program(program, kernel->skeleton->obj)
+		if (!r && is_guard(program) && bpf_program__autoload(program))
+			r = program_attach(kernel, bpf_program__name(program));
+	kernel_settings(kernel)->defer = kernel->defers && !r;
+	return r;
 }
 
 /* All but the first twin, which is for calls_attach(). */
@@ -181,6 +227,8 @@ int programs_attach(struct kernel *kernel)
 	/* The answer before the question: no anomaly may come while nothing could answer it. */
 	int r = rung_attach(kernel);
 
+	if (!r)
+		r = guards_attach(kernel);
 	if (!r)
 		r = ebph_bpf__attach(kernel->skeleton);
 	if (!r)

@@ -85,6 +85,13 @@ enum abort_rung abort_rung_find(enum abort_rung best)
 	return ABORT_NONE;
 }
 
+bool deferral_possible(void)
+{
+	const struct trial trial = {.program = "probe_fmod_ret"};
+
+	return trial_passes(&trial);
+}
+
 bool interrupts_visible(void)
 {
 	const struct trial trial = {.program = "probe_fentry"};

@@ -30,11 +30,25 @@ int abort_rung_from_name(const char *name, enum abort_rung *ret);
 enum abort_rung abort_rung_find(enum abort_rung best);
 
 /**
+ * deferral_possible() - can a delay be served before the call takes effect?
+ *
+ * By fmod_ret; elsewhere the process is stopped after the call.
+ */
+bool deferral_possible(void);
+
+/**
  * interrupts_visible() - can we see each thread that a stop makes repeat a call?
  *
  * By fentry, which the kernels have that have fmod_ret. Without it the repeated calls of the
  * other threads of a stopped process pass for new ones.
  */
 bool interrupts_visible(void);
+
+/* What the response can do on this kernel. */
+struct support {
+	enum abort_rung rung;
+	bool defers;	 /* deferral_possible() */
+	bool interrupts; /* interrupts_visible() */
+};
 
 #endif

@@ -47,12 +47,13 @@ static void stock(struct rig *rig)
 
 static void rig_make(struct rig *rig, uint32_t n_slots)
 {
+	const struct support support = {.rung = ABORT_NONE, .interrupts = rig->interrupts};
 	int r;
 
 	REQUIRE(!conf_new_default(&rig->conf), "no memory");
 	rig->conf->store.max_profiles = n_slots;
 	rig->conf->detection.heat_half_life_ns = 0;
-	r = kernel_new(rig->conf, ABORT_NONE, rig->interrupts, &rig->kernel);
+	r = kernel_new(rig->conf, &support, &rig->kernel);
 	REQUIRE(!r, "the kernel refuses the programs: %s", strerror(-r));
 	kernel_settings(rig->kernel)->reports_per_s = UINT32_MAX;
 	r = profiles_new(rig->kernel, &rig->profiles);

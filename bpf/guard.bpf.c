@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Deferral: a delay that is served before the call takes effect. The kernel asks its security
+ * modules before it acts; there we send SIGSTOP and make the call fail with -ERESTARTNOINTR. On its
+ * way out the kernel sees the signal, stops the process, and makes the very same call again when it
+ * is continued. The program sees nothing but time passing.
+ */
+#include "kernel.h"
+#include "guard.h"
+#include "guard_table.h"
+#include "response.h"
+#include "task.h"
+#include <bpf/bpf_tracing.h>
+
+const __u8 guard_table[EBPH_CALL_MASK + 1] = {GUARD_TABLE};
+
+#define BIT(guard) (1u << GUARD_##guard)
+
+__hidden __u32 guard_of(__u32 call)
+{
+	return guard_table[call & EBPH_CALL_MASK];
+}
+
+/*
+ * The end of the last delay that anybody has to serve before a call, CLOCK_MONOTONIC; the daemon
+ * makes it 0 some time after. While it is 0, and it nearly always is, a guard costs nothing more.
+ */
+__u64 guards_until_ns;
+
+__hidden void guards_arm(__u64 due_ns)
+{
+	__u64 seen = guards_until_ns;
+
+	for (int i = 0; i < 4 && seen < due_ns; i++)
+		seen = __sync_val_compare_and_swap(&guards_until_ns, seen, due_ns);
+}
+
+/*
+ * The current thread is about to do what the guards @guards stand before. A hook is reached on the
+ * way of other calls, too (execve reads a file): it defers only those that it belongs to.
+ *
+ * Return: the error that the call is to fail with, or 0.
+ */
+static int guard(__u32 guards)
+{
+	struct task_struct *task;
+	struct task_state *state;
+	__u32 call;
+
+	if (!guards_until_ns)
+		return 0;
+	task = bpf_get_current_task_btf();
+	if (task->flags & PF_IO_WORKER)
+		return 0; /* -ERESTARTNOINTR would reach the program */
+	state = bpf_task_storage_get(&tasks, task, NULL, 0);
+	if (!state || !(state->flags & TASK_DELAYED))
+		return 0;
+	call = ebph_window_at(&state->window, 0);
+	if (!(guards & (1u << guard_of(call))))
+		return 0;
+	return delay_serve(task, state, call, 1) ? -ERESTARTNOINTR : 0;
+}
+
+#define HOOK(hook, guards)                                                                         \
+	SEC("?fmod_ret/security_" #hook)                                                           \
+	int BPF_PROG(ebph_g_##hook)                                                                \
+	{                                                                                          \
+		return guard(guards);                                                              \
+	}
+
+/* clang-format off */
+HOOK(file_permission, BIT(RW))
+HOOK(inode_create, BIT(OPEN))
+HOOK(inode_unlink, BIT(NAME))
+HOOK(inode_rmdir, BIT(NAME))
+HOOK(inode_mkdir, BIT(NAME))
+HOOK(inode_mknod, BIT(NAME))
+HOOK(inode_symlink, BIT(NAME))
+HOOK(inode_link, BIT(NAME))
+HOOK(inode_rename, BIT(NAME))
+HOOK(inode_setattr, BIT(ATTR))
+HOOK(inode_setxattr, BIT(ATTR))
+HOOK(inode_removexattr, BIT(ATTR))
+HOOK(socket_create, BIT(SOCKET))
+HOOK(socket_bind, BIT(SOCKET))
+HOOK(socket_connect, BIT(SOCKET))
+HOOK(socket_listen, BIT(SOCKET))
+HOOK(socket_accept, BIT(SOCKET))
+HOOK(socket_sendmsg, BIT(SOCKET))
+HOOK(socket_recvmsg, BIT(SOCKET))
+HOOK(socket_setsockopt, BIT(SOCKET))
+HOOK(socket_shutdown, BIT(SOCKET))
+HOOK(mmap_file, BIT(MAP))
+HOOK(file_mprotect, BIT(MAP))
+HOOK(file_ioctl, BIT(FD))
+HOOK(file_fcntl, BIT(FD))
+HOOK(file_lock, BIT(FD))
+HOOK(bprm_check, BIT(EXEC))
+HOOK(task_fix_setuid, BIT(CRED))
+HOOK(task_fix_setgid, BIT(CRED))
+HOOK(task_fix_setgroups, BIT(CRED))
+HOOK(capset, BIT(CRED))
+HOOK(ptrace_access_check, BIT(TASK))
+HOOK(task_prlimit, BIT(TASK))
+HOOK(task_setrlimit, BIT(TASK))
+HOOK(sb_mount, BIT(MOUNT))
+HOOK(sb_umount, BIT(MOUNT))
+HOOK(sb_pivotroot, BIT(MOUNT))
+HOOK(move_mount, BIT(MOUNT))
+HOOK(path_chroot, BIT(MOUNT))
+HOOK(kernel_load_data, BIT(KERNEL))
+HOOK(kernel_read_file, BIT(KERNEL))
+HOOK(bpf, BIT(KERNEL))
+HOOK(perf_event_open, BIT(KERNEL))
+HOOK(settime64, BIT(KERNEL))
+HOOK(syslog, BIT(KERNEL))
+HOOK(task_alloc, BIT(FORK))
+HOOK(shm_shmat, BIT(IPC))
+HOOK(msg_queue_msgsnd, BIT(IPC))
+HOOK(sem_semop, BIT(IPC))
+/* clang-format on */
+
+#define FMODE_CREATED 0x100000u /* include/linux/fs.h: this open has just made the file */
+
+/* A file that this call has made would be in its own way when the call is made again. */
+SEC("?fmod_ret/security_file_open")
+int BPF_PROG(ebph_g_file_open, struct file *file)
+{
+	return file->f_mode & FMODE_CREATED ? 0 : guard(BIT(OPEN));
+}
+
+/* Of several receivers some would have the signal already, and get it twice. */
+SEC("?fmod_ret/security_task_kill")
+int BPF_PROG(ebph_g_task_kill)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs;
+	__u32 call;
+
+	if (!guards_until_ns)
+		return 0;
+	regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	call = ebph_call_id(regs->orig_ax, task->thread_info.status & TS_COMPAT);
+	if ((call == EBPH_CALL_KILL || call == EBPH_CALL_IA32_KILL) && (int)regs->di <= 0)
+		return 0;
+	return guard(BIT(TASK));
+}
