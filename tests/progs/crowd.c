@@ -61,7 +61,7 @@ static void act(long self)
 
 static void *take_turns(void *argument)
 {
-	long self = (long)argument;
+	const long self = *(const long *)argument;
 
 	for (int i = 0; i < TURNS; i++) {
 		pthread_mutex_lock(&mutex);
@@ -107,14 +107,17 @@ static void *execute(void *unused)
 
 int main(int argc, char **argv)
 {
+	static long numbers[THREADS];
 	pthread_t last;
 
 	(void)argc;
 	arguments = argv;
 	signal(SIGUSR1, on_signal);
 	must(!pipe(ends));
-	for (int i = 0; i < THREADS; i++)
-		must(!pthread_create(&threads[i], NULL, take_turns, (void *)(long)i));
+	for (long i = 0; i < THREADS; i++) {
+		numbers[i] = i;
+		must(!pthread_create(&threads[i], NULL, take_turns, &numbers[i]));
+	}
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	must(!pthread_create(&last, NULL, execute, NULL));
