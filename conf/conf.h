@@ -61,6 +61,7 @@ struct conf {
 		uint64_t delay_base_ns;	   /* a call is delayed by 2^LFC times this */
 		uint64_t max_delay_ns;	   /* no single delay is longer */
 		uint32_t tolerance;	   /* LFC that costs nothing yet */
+		bool deferral;		   /* delays before the call takes effect */
 		uint32_t exec_abort_limit; /* LFC at which every execve is aborted */
 	} response;
 

@@ -115,6 +115,11 @@ const struct conf_option conf_options[] = {
 	COUNT32(response, tolerance, 0, 1000000, "0",
 		"Recent anomalies that cost nothing: no call is delayed until there are more than "
 		"this many."),
+	BOOL(response, deferral, "no",
+	     "yes: a delay is served before the call takes effect, where the kernel has fmod_ret: "
+	     "the process is stopped in the middle of the call, which is made again afterwards. "
+	     "It takes some fifty hooks. no: the call runs, and the process is stopped after it. "
+	     "New, and not yet tried on many programs: try it."),
 	COUNT32(response, exec_abort_limit, 1, 1000000, "10",
 		"An execve fails when the call itself is anomalous, or when there are this many "
 		"recent anomalies."),

@@ -191,7 +191,8 @@ static int parts_new(struct enforcer *enforcer, enum abort_rung best)
 	if (r)
 		return r;
 	support.interrupts = interrupts_visible();
-	support.defers = conf->enforcer.mode == CONF_MODE_ENFORCE && deferral_possible();
+	support.defers = conf->enforcer.mode == CONF_MODE_ENFORCE && conf->response.deferral &&
+			 deferral_possible();
 	r = kernel_new(conf, &support, &enforcer->kernel);
 	if (r) {
 		log_error("the kernel refuses the BPF programs: %s (--debug tells more)",

@@ -205,7 +205,8 @@ static void guarded_train(struct daemon *daemon, const char *path)
 static void effects(void)
 {
 	/* Long enough to look at all of them while they wait. */
-	const struct daemon_conf conf = {.response = "delay_base = 2s\nmax_delay = 4s\n"};
+	const struct daemon_conf conf = {
+		.response = "deferral = yes\ndelay_base = 2s\nmax_delay = 4s\n"};
 	const char *path = strdup(program_path(PROGRAM("guarded")));
 	struct daemon daemon;
 
@@ -245,7 +246,8 @@ static void effects(void)
 /* Somebody who may continue the process does so all the time: the call waits all the same. */
 static void foreign_continue(void)
 {
-	const struct daemon_conf conf = {.response = "delay_base = 1s\nmax_delay = 2s\n"};
+	const struct daemon_conf conf = {
+		.response = "deferral = yes\ndelay_base = 1s\nmax_delay = 2s\n"};
 	const char *path = strdup(program_path(PROGRAM("guarded")));
 	struct attempt *attempt = &attempts[0];
 	uint64_t begin_ns, waited;
