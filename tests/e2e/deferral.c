@@ -206,7 +206,7 @@ static void effects(void)
 {
 	/* Long enough to look at all of them while they wait. */
 	const struct daemon_conf conf = {
-		.response = "deferral = yes\ndelay_base = 2s\nmax_delay = 4s\n"};
+		.response = "deferral = yes\ndelay_base = 3s\nmax_delay = 6s\n"};
 	const char *path = strdup(program_path(PROGRAM("guarded")));
 	struct daemon daemon;
 
@@ -223,9 +223,14 @@ static void effects(void)
 		      attempts[i].name);
 	}
 	/* What it has done to itself can be seen only while it lives: at the next stop of each. */
-	for (size_t i = 0; i < N_ATTEMPTS; i++)
-		CHECK(child_wait_stopped(&attempts[i].child) && attempts[i].effect(&attempts[i]),
-		      "%s: not done after the delay", attempts[i].name);
+	for (size_t i = 0; i < N_ATTEMPTS; i++) {
+		CHECK(child_wait_stopped(&attempts[i].child), "%s: not stopped again",
+		      attempts[i].name);
+		if (attempts[i].effect == victim_dead) /* it has the signal, and dies of it soon */
+			waitid(P_PID, (id_t)attempts[i].victim, NULL, WEXITED | WNOWAIT);
+		CHECK(attempts[i].effect(&attempts[i]), "%s: not done after the delay",
+		      attempts[i].name);
+	}
 	for (size_t i = 0; i < N_ATTEMPTS; i++) {
 		struct attempt *attempt = &attempts[i];
 		json_t *stop;
@@ -282,7 +287,9 @@ static void foreign_continue(void)
 }
 
 const struct test deferral_tests[] = {
-	{.name = "deferral: no call takes effect before its delay is over", .run = effects},
+	{.name = "deferral: no call takes effect before its delay is over",
+	 .run = effects,
+	 .is_long = true},
 	{.name = "deferral: a foreign SIGCONT does not shorten it", .run = foreign_continue},
 	{},
 };
