@@ -150,6 +150,18 @@ static struct attempt attempts[] = {
 
 #define N_ATTEMPTS (sizeof(attempts) / sizeof(*attempts))
 
+/* A small kernel may have been built without attributes in tmpfs. */
+static void attributes_try(const char *folder)
+{
+	if (!setxattr(folder, "trusted.try", "x", 1, 0) || errno != EOPNOTSUPP)
+		return;
+	note("this kernel has no attributes: unlink once more in place of setxattr");
+	for (size_t i = 0; i < N_ATTEMPTS; i++)
+		if (attempts[i].effect == attribute_set)
+			attempts[i] = (struct attempt){
+				.name = "unlink", .call = "unlink", .effect = file_changed};
+}
+
 static const char *folder_of_next_child;
 
 static void folder_enter(void)
@@ -158,11 +170,11 @@ static void folder_enter(void)
 		_exit(125);
 }
 
-static void attempt_prepare(struct attempt *attempt, const char *base)
+static void attempt_prepare(struct attempt *attempt, size_t number, const char *base)
 {
 	struct sockaddr_un peer = {.sun_family = AF_UNIX};
 
-	snprintf(attempt->folder, sizeof(attempt->folder), "%s/%s", base, attempt->name);
+	snprintf(attempt->folder, sizeof(attempt->folder), "%s/%zu", base, number);
 	REQUIRE(!mkdir(attempt->folder, 0700), "%s", strerror(errno));
 	snprintf(peer.sun_path, sizeof(peer.sun_path), "%s/peer", attempt->folder);
 	attempt->peer = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -212,8 +224,9 @@ static void effects(void)
 
 	daemon_start(&daemon, "enforce", &conf);
 	guarded_train(&daemon, path);
+	attributes_try(daemon.folder);
 	for (size_t i = 0; i < N_ATTEMPTS; i++) {
-		attempt_prepare(&attempts[i], daemon.folder);
+		attempt_prepare(&attempts[i], i, daemon.folder);
 		attempt_start(&attempts[i], path);
 	}
 	for (size_t i = 0; i < N_ATTEMPTS; i++) {
@@ -261,7 +274,7 @@ static void foreign_continue(void)
 
 	daemon_start(&daemon, "enforce", &conf);
 	guarded_train(&daemon, path);
-	attempt_prepare(attempt, daemon.folder);
+	attempt_prepare(attempt, 0, daemon.folder);
 	begin_ns = now_ns(CLOCK_MONOTONIC);
 	attempt_start(attempt, path);
 	for (;;) {
