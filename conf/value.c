@@ -7,23 +7,40 @@
 
 #include "option.h"
 
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+#define DURATION_UNITS "ns, us, ms, s, min, h, d"
 
-/* From the greatest to the least: a duration is written in the greatest that divides it. */
-static const struct unit {
+struct unit {
 	const char *name;
-	uint64_t ns;
-} units[] = {
-	{"d", UINT64_C(86400000000000)},
-	{"h", UINT64_C(3600000000000)},
-	{"min", UINT64_C(60000000000)},
-	{"s", UINT64_C(1000000000)},
-	{"ms", UINT64_C(1000000)},
-	{"us", UINT64_C(1000)},
-	{"ns", UINT64_C(1)},
+	uint64_t factor;
 };
 
-enum { DURATION_TEXT_MAX = 32 };
+/* What is a whole number and a unit. */
+struct quantity {
+	const char *name;	  /* "a duration" */
+	const char *zero;	  /* how nothing is written */
+	const char *wrong;	  /* what to say of a text without a number, */
+	const char *no_unit;	  /* of a number other than 0 without a unit, */
+	const char *unknown_unit; /* with one that is not below */
+	/* From the greatest to 1, then NULL: it is written in the greatest that divides it. */
+	struct unit units[8];
+};
+
+static const struct quantity duration = {
+	.name = "a duration",
+	.zero = "0s",
+	.wrong = "is not a duration",
+	.no_unit = "has no unit, give one of " DURATION_UNITS,
+	.unknown_unit = "has an unknown unit, give one of " DURATION_UNITS,
+	.units = {{"d", UINT64_C(86400000000000)},
+		  {"h", UINT64_C(3600000000000)},
+		  {"min", UINT64_C(60000000000)},
+		  {"s", UINT64_C(1000000000)},
+		  {"ms", UINT64_C(1000000)},
+		  {"us", UINT64_C(1000)},
+		  {"ns", UINT64_C(1)}},
+};
+
+enum { QUANTITY_TEXT_MAX = 32 };
 
 static void *field(const struct conf_option *option, struct conf *conf)
 {
@@ -35,22 +52,40 @@ static const void *const_field(const struct conf_option *option, const struct co
 	return (const char *)conf + option->offset;
 }
 
-static void duration_format(uint64_t ns, char ret_text[static DURATION_TEXT_MAX])
+static void quantity_format(const struct quantity *quantity, uint64_t value,
+			    char ret_text[static QUANTITY_TEXT_MAX])
 {
-	const struct unit *unit = units;
+	const struct unit *unit = quantity->units;
 
-	if (!ns) {
-		snprintf(ret_text, DURATION_TEXT_MAX, "0s");
+	if (!value) {
+		snprintf(ret_text, QUANTITY_TEXT_MAX, "%s", quantity->zero);
 		return;
 	}
-	while (ns % unit->ns)
+	while (value % unit->factor)
 		unit++;
-	snprintf(ret_text, DURATION_TEXT_MAX, "%" PRIu64 "%s", ns / unit->ns, unit->name);
+	snprintf(ret_text, QUANTITY_TEXT_MAX, "%" PRIu64 "%s", value / unit->factor, unit->name);
+}
+
+static void quantity_print(const struct quantity *quantity, uint64_t value, FILE *out)
+{
+	char text[QUANTITY_TEXT_MAX];
+
+	quantity_format(quantity, value, text);
+	fputs(text, out);
+}
+
+static void quantity_expected(const struct quantity *quantity, const struct conf_option *option,
+			      char *ret_text, size_t size)
+{
+	char least[QUANTITY_TEXT_MAX], greatest[QUANTITY_TEXT_MAX];
+
+	quantity_format(quantity, option->min, least);
+	quantity_format(quantity, option->max, greatest);
+	snprintf(ret_text, size, "%s from %s to %s", quantity->name, least, greatest);
 }
 
 void conf_option_expected(const struct conf_option *option, char *ret_text, size_t size)
 {
-	char least[DURATION_TEXT_MAX], greatest[DURATION_TEXT_MAX];
 	size_t used;
 
 	switch (option->type) {
@@ -63,9 +98,7 @@ void conf_option_expected(const struct conf_option *option, char *ret_text, size
 			 option->max);
 		break;
 	case CONF_TYPE_DURATION:
-		duration_format(option->min, least);
-		duration_format(option->max, greatest);
-		snprintf(ret_text, size, "a duration from %s to %s", least, greatest);
+		quantity_expected(&duration, option, ret_text, size);
 		break;
 	case CONF_TYPE_ENUM:
 		snprintf(ret_text, size, "one of");
@@ -142,30 +175,35 @@ static const char *count_parse(const struct conf_option *option, const char *tex
 	return wrong;
 }
 
-static const char *duration_parse(const struct conf_option *option, const char *text,
-				  uint64_t *ret_ns)
+static const struct unit *unit_find(const struct quantity *quantity, const char *name)
 {
-	uint64_t number, ns = 0;
-	const char *rest = number_parse(text, &number), *wrong;
+	for (const struct unit *unit = quantity->units; unit->name; unit++)
+		if (!strcmp(unit->name, name))
+			return unit;
+	return NULL;
+}
+
+static const char *quantity_parse(const struct quantity *quantity, const struct conf_option *option,
+				  const char *text, uint64_t *ret_value)
+{
+	uint64_t value;
+	const char *rest = number_parse(text, &value), *wrong;
+	const struct unit *unit;
 
 	if (!rest)
-		return "is not a duration";
+		return quantity->wrong;
 	if (*rest == '.' || *rest == ',')
 		return "has a fraction, write whole numbers with a smaller unit";
-	if (!*rest && number)
-		return "has no unit, give one of ns, us, ms, s, min, h, d";
-	for (size_t i = 0; *rest; i++) {
-		if (i == ARRAY_SIZE(units))
-			return "has an unknown unit, give one of ns, us, ms, s, min, h, d";
-		if (strcmp(rest, units[i].name) != 0)
-			continue;
-		if (__builtin_mul_overflow(number, units[i].ns, &ns))
-			ns = UINT64_MAX;
-		break;
-	}
-	wrong = range_check(option, ns);
+	unit = unit_find(quantity, rest);
+	if (!unit && *rest)
+		return quantity->unknown_unit;
+	if (!unit && value)
+		return quantity->no_unit;
+	if (unit && __builtin_mul_overflow(value, unit->factor, &value))
+		value = UINT64_MAX;
+	wrong = range_check(option, value);
 	if (!wrong)
-		*ret_ns = ns;
+		*ret_value = value;
 	return wrong;
 }
 
@@ -231,7 +269,7 @@ int conf_option_set(const struct conf_option *option, struct conf *conf, const c
 		wrong = count_parse(option, text, to);
 		break;
 	case CONF_TYPE_DURATION:
-		wrong = duration_parse(option, text, to);
+		wrong = quantity_parse(&duration, option, text, to);
 		break;
 	case CONF_TYPE_ENUM:
 		wrong = enum_parse(option, text, to);
@@ -248,7 +286,6 @@ int conf_option_set(const struct conf_option *option, struct conf *conf, const c
 void conf_option_print(const struct conf_option *option, const struct conf *conf, FILE *out)
 {
 	const void *from = const_field(option, conf);
-	char text[DURATION_TEXT_MAX];
 
 	switch (option->type) {
 	case CONF_TYPE_BOOL:
@@ -261,8 +298,7 @@ void conf_option_print(const struct conf_option *option, const struct conf *conf
 		fprintf(out, "%" PRIu64, *(const uint64_t *)from);
 		break;
 	case CONF_TYPE_DURATION:
-		duration_format(*(const uint64_t *)from, text);
-		fputs(text, out);
+		quantity_print(&duration, *(const uint64_t *)from, out);
 		break;
 	case CONF_TYPE_ENUM:
 		fputs(option->names[*(const unsigned int *)from], out);
