@@ -36,7 +36,10 @@ enum conf_mode {
 	CONF_MODE_ENFORCE, /* delay and abort */
 };
 
-/** Options by section, under the names that they have in the file; durations end in _ns. */
+/**
+ * Options by section, under the names that they have in the file; durations end in _ns, sizes are
+ * in bytes.
+ */
 struct conf {
 	struct {
 		enum conf_mode mode;
@@ -67,6 +70,7 @@ struct conf {
 
 	struct {
 		uint32_t max_profiles;
+		uint64_t memory_limit; /* of all maps together */
 	} store;
 
 	struct {

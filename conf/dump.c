@@ -77,7 +77,7 @@ void conf_write_example(FILE *out)
 		"Every option stands here at its default, commented out; to change one, remove the "
 		"mark before it. A comment needs a line of its own, and every line begins in the "
 		"first column. Durations are whole numbers with a unit: ns, us, ms, s, min, h or "
-		"d. "
+		"d. Sizes are whole numbers of bytes, or with a unit: K, M or G, powers of 1024. "
 		"`ebphd --check-config` says what is wrong with a file.\n"
 		"\n"
 		"A lookahead pair is a system call and one of the 8 before it. A profile is what "

@@ -13,6 +13,9 @@
 #define H		  (60 * MIN)
 #define D		  (24 * H)
 
+#define M		  (UINT64_C(1) << 20)
+#define G		  (UINT64_C(1) << 30)
+
 const char *const conf_mode_names[] = {
 	[CONF_MODE_MONITOR] = "monitor",
 	[CONF_MODE_DRY_RUN] = "dry-run",
@@ -47,6 +50,8 @@ static_assert(ARRAY_SIZE(conf_sections) <= CONF_SECTIONS_MAX, "raise CONF_SECTIO
 	{#s, #n, CONF_TYPE_COUNT64, FIELD(s.n, uint64_t), min, max, NULL, preset, text}
 #define DURATION(s, n, min, max, preset, text)                                                     \
 	{#s, #n, CONF_TYPE_DURATION, FIELD(s.n##_ns, uint64_t), min, max, NULL, preset, text}
+#define SIZE(s, n, min, max, preset, text)                                                         \
+	{#s, #n, CONF_TYPE_SIZE, FIELD(s.n, uint64_t), min, max, NULL, preset, text}
 #define MODE(s, n, preset, text)                                                                   \
 	{#s, #n, CONF_TYPE_ENUM, FIELD(s.n, enum conf_mode), 0, 0, conf_mode_names, preset, text}
 #define PATH(s, n, min, max, preset, text)                                                         \
@@ -127,6 +132,10 @@ const struct conf_option conf_options[] = {
 	COUNT32(store, max_profiles, 16, 65536, "4096",
 		"Most profiles in memory, one for each executable. When all are in use, programs "
 		"that are new are not learned; that is said and counted."),
+	SIZE(store, memory_limit, 4 * M, 64 * G, "64M",
+	     "What the maps may take of the kernel's memory. Beyond it, the programs that have not "
+	     "been executed for the longest time leave memory, normal ones last, and come back "
+	     "from disk when they run again. Programs that are running do not leave."),
 
 	PATH(log, events, 0, CONF_PATH_LEN_MAX, "/var/log/ebph/events.jsonl",
 	     "File to which anomalies and the answers to them are added, one line of JSON each. "

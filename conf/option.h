@@ -14,6 +14,7 @@ enum conf_type {
 	CONF_TYPE_COUNT32,  /* uint32_t */
 	CONF_TYPE_COUNT64,  /* uint64_t */
 	CONF_TYPE_DURATION, /* uint64_t, nanoseconds; a whole number and a unit */
+	CONF_TYPE_SIZE,	    /* uint64_t, bytes; a whole number with K, M, G (1024^n) or no unit */
 	CONF_TYPE_ENUM,	    /* unsigned int: index of one of the names */
 	CONF_TYPE_PATH,	    /* char *, absolute, on the heap */
 };
@@ -23,7 +24,7 @@ struct conf_option {
 	const char *name;
 	enum conf_type type;
 	size_t offset;		  /* of the field in struct conf */
-	uint64_t min;		  /* counts: least value; durations: in ns; paths: bytes */
+	uint64_t min;		  /* counts: least value; durations: in ns; sizes, paths: bytes */
 	uint64_t max;		  /* greatest, likewise */
 	const char *const *names; /* of an enum, NULL at the end */
 	const char *default_text; /* as in the file, in the form that the dump has too */
@@ -82,7 +83,8 @@ int conf_option_set(const struct conf_option *option, struct conf *conf, const c
 void conf_option_print(const struct conf_option *option, const struct conf *conf, FILE *out);
 
 /**
- * Say what values an option takes: "yes or no", "a duration from 1ms to 10s".
+ * Say what values an option takes: "yes or no", "a duration from 1ms to 10s", "a size from 4M to
+ * 64G".
  *
  * @param option Which option.
  * @param ret_text Result; cut if it does not fit.

@@ -19,7 +19,7 @@ struct quantity {
 	const char *name;	  /* "a duration" */
 	const char *zero;	  /* how nothing is written */
 	const char *wrong;	  /* what to say of a text without a number, */
-	const char *no_unit;	  /* of a number other than 0 without a unit, */
+	const char *no_unit;	  /* of a number other than 0 without a unit; unless one is "", */
 	const char *unknown_unit; /* with one that is not below */
 	/* From the greatest to 1, then NULL: it is written in the greatest that divides it. */
 	struct unit units[8];
@@ -38,6 +38,17 @@ static const struct quantity duration = {
 		  {"ms", UINT64_C(1000000)},
 		  {"us", UINT64_C(1000)},
 		  {"ns", UINT64_C(1)}},
+};
+
+static const struct quantity size_in_bytes = {
+	.name = "a size",
+	.zero = "0",
+	.wrong = "is not a size",
+	.unknown_unit = "has an unknown unit, give one of K, M, G, or none for bytes",
+	.units = {{"G", UINT64_C(1) << 30},
+		  {"M", UINT64_C(1) << 20},
+		  {"K", UINT64_C(1) << 10},
+		  {"", UINT64_C(1)}},
 };
 
 enum { QUANTITY_TEXT_MAX = 32 };
@@ -99,6 +110,9 @@ void conf_option_expected(const struct conf_option *option, char *ret_text, size
 		break;
 	case CONF_TYPE_DURATION:
 		quantity_expected(&duration, option, ret_text, size);
+		break;
+	case CONF_TYPE_SIZE:
+		quantity_expected(&size_in_bytes, option, ret_text, size);
 		break;
 	case CONF_TYPE_ENUM:
 		snprintf(ret_text, size, "one of");
@@ -271,6 +285,9 @@ int conf_option_set(const struct conf_option *option, struct conf *conf, const c
 	case CONF_TYPE_DURATION:
 		wrong = quantity_parse(&duration, option, text, to);
 		break;
+	case CONF_TYPE_SIZE:
+		wrong = quantity_parse(&size_in_bytes, option, text, to);
+		break;
 	case CONF_TYPE_ENUM:
 		wrong = enum_parse(option, text, to);
 		break;
@@ -299,6 +316,9 @@ void conf_option_print(const struct conf_option *option, const struct conf *conf
 		break;
 	case CONF_TYPE_DURATION:
 		quantity_print(&duration, *(const uint64_t *)from, out);
+		break;
+	case CONF_TYPE_SIZE:
+		quantity_print(&size_in_bytes, *(const uint64_t *)from, out);
 		break;
 	case CONF_TYPE_ENUM:
 		fputs(option->names[*(const unsigned int *)from], out);

@@ -138,6 +138,45 @@ static const struct bad {
 	    "[response]\ndelay_base = 18446744075s\n",
 	    "f:2:14: delay_base: '18446744075s' is too large; "
 	    "expected a duration from 1ms to 10s\n"),
+	BAD("size with a unit of two letters", "[store]\nmemory_limit = 64MB\n",
+	    "f:2:16: memory_limit: '64MB' has an unknown unit, "
+	    "give one of K, M, G, or none for bytes; expected a size from 4M to 64G\n"),
+	BAD("size with a small letter", "[store]\nmemory_limit = 64m\n",
+	    "f:2:16: memory_limit: '64m' has an unknown unit, "
+	    "give one of K, M, G, or none for bytes; expected a size from 4M to 64G\n"),
+	BAD("size with a blank before the unit", "[store]\nmemory_limit = 64 M\n",
+	    "f:2:16: memory_limit: '64 M' has an unknown unit, "
+	    "give one of K, M, G, or none for bytes; expected a size from 4M to 64G\n"),
+	BAD("size with a unit of duration", "[store]\nmemory_limit = 64min\n",
+	    "f:2:16: memory_limit: '64min' has an unknown unit, "
+	    "give one of K, M, G, or none for bytes; expected a size from 4M to 64G\n"),
+	BAD("duration with a unit of size", "[detection]\nnormal_wait = 7M\n",
+	    "f:2:15: normal_wait: '7M' has an unknown unit, give one of ns, us, ms, s, min, h, d; "
+	    "expected a duration from 0s to 365d\n"),
+	BAD("size with a fraction", "[store]\nmemory_limit = 1.5G\n",
+	    "f:2:16: memory_limit: '1.5G' has a fraction, "
+	    "write whole numbers with a smaller unit; expected a size from 4M to 64G\n"),
+	BAD("size without a number", "[store]\nmemory_limit = M\n",
+	    "f:2:16: memory_limit: 'M' is not a size; expected a size from 4M to 64G\n"),
+	BAD("negative size", "[store]\nmemory_limit = -64M\n",
+	    "f:2:16: memory_limit: '-64M' is not a size; expected a size from 4M to 64G\n"),
+	BAD("size left out", "[store]\nmemory_limit =\n",
+	    "f:2:15: memory_limit: no value; expected a size from 4M to 64G\n"),
+	BAD("size of nothing", "[store]\nmemory_limit = 0\n",
+	    "f:2:16: memory_limit: '0' is too small; expected a size from 4M to 64G\n"),
+	BAD("size too small by a byte", "[store]\nmemory_limit = 4194303\n",
+	    "f:2:16: memory_limit: '4194303' is too small; expected a size from 4M to 64G\n"),
+	BAD("size too large by a byte", "[store]\nmemory_limit = 68719476737\n",
+	    "f:2:16: memory_limit: '68719476737' is too large; expected a size from 4M to 64G\n"),
+	BAD("size too large by a unit", "[store]\nmemory_limit = 65G\n",
+	    "f:2:16: memory_limit: '65G' is too large; expected a size from 4M to 64G\n"),
+	BAD("size that would wrap round to 64M", "[store]\nmemory_limit = 17592186044480M\n",
+	    "f:2:16: memory_limit: '17592186044480M' is too large; "
+	    "expected a size from 4M to 64G\n"),
+	BAD("size in bytes that would wrap round to 64M",
+	    "[store]\nmemory_limit = 18446744073776660480\n",
+	    "f:2:16: memory_limit: '18446744073776660480' is too large; "
+	    "expected a size from 4M to 64G\n"),
 	BAD("base above the greatest delay",
 	    "[response]\nmax_delay = 5ms\ndelay_base = 6ms\n[log]\n",
 	    "f:3:14: delay_base exceeds max_delay; lower it or raise the other\n"),

@@ -42,6 +42,19 @@ static char *written(const struct conf *conf)
 	return text;
 }
 
+/* The value of one option, as in the dump. */
+static char *printed_option(const struct conf_option *option, const struct conf *conf)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	conf_option_print(option, conf, out);
+	fclose(out);
+	return text;
+}
+
 static void empty_text_gives_the_defaults(void **state)
 {
 	CONF_CLEANUP struct conf *conf = taken("", "");
@@ -61,16 +74,18 @@ static void empty_text_gives_the_defaults(void **state)
 	assert_int_equal(conf->response.tolerance, 0);
 	assert_int_equal(conf->response.exec_abort_limit, 10);
 	assert_int_equal(conf->store.max_profiles, 4096);
+	assert_int_equal(conf->store.memory_limit, 67108864);
 	assert_string_equal(conf->log.events, "/var/log/ebph/events.jsonl");
 }
 
 /* No value is a default, and no two fields of one type have the same. */
-static const char all_set[] =
-	"[enforcer]\nmode = enforce\nrequire = yes\nrun_dir = /r\n"
-	"bpf_dir = /b\n[detection]\nmin_calls = 4294967296\nmin_runs = 5\n"
-	"normal_wait = 90s\nnormal_factor = 64\nnormal_factor_den = 17\n"
-	"[response]\ndelay_base = 2ms\nmax_delay = 1h\ntolerance = 6\n"
-	"exec_abort_limit = 20\n[store]\nmax_profiles = 512\n[log]\nevents =\n";
+static const char all_set[] = "[enforcer]\nmode = enforce\nrequire = yes\nrun_dir = /r\n"
+			      "bpf_dir = /b\n[detection]\nmin_calls = 4294967296\nmin_runs = 5\n"
+			      "normal_wait = 90s\nnormal_factor = 64\nnormal_factor_den = 17\n"
+			      "[response]\ndelay_base = 2ms\nmax_delay = 1h\ntolerance = 6\n"
+			      "exec_abort_limit = 20\n[store]\nmax_profiles = 512\n"
+			      "memory_limit = 3072M\n"
+			      "[log]\nevents =\n";
 
 static void every_option_is_stored_in_its_field(void **state)
 {
@@ -91,6 +106,7 @@ static void every_option_is_stored_in_its_field(void **state)
 	assert_int_equal(conf->response.tolerance, 6);
 	assert_int_equal(conf->response.exec_abort_limit, 20);
 	assert_int_equal(conf->store.max_profiles, 512);
+	assert_int_equal(conf->store.memory_limit, UINT64_C(3221225472));
 	assert_string_equal(conf->log.events, "");
 }
 
@@ -106,6 +122,7 @@ static void dump_is_read_back_the_same(void **state)
 	assert_non_null(strstr(once, "[enforcer]\nmode = enforce\nrequire = yes\nrun_dir = /r\n"));
 	assert_non_null(
 		strstr(once, "\nmin_calls = 4294967296\nmin_runs = 5\nnormal_wait = 90s\n"));
+	assert_non_null(strstr(once, "\nmemory_limit = 3G\n"));
 	free(once);
 	free(twice);
 }
@@ -257,6 +274,94 @@ static void every_unit_of_duration_is_known(void **state)
 	}
 }
 
+/* An option of a size, as conf_options could have it; it borrows the field of memory_limit. */
+static struct conf_option size_option(uint64_t min, uint64_t max)
+{
+	struct conf_option option = *conf_option_find("store", "memory_limit");
+
+	option.min = min;
+	option.max = max;
+	return option;
+}
+
+static void sizes_are_written_in_the_greatest_unit_that_divides_them(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t bytes;
+		const char *dumped;
+	} cases[] = {
+		{"0", 0, "0"},
+		{"0G", 0, "0"},
+		{"1", 1, "1"},
+		{"007", 7, "7"},
+		{"1023", 1023, "1023"},
+		{"1024", 1024, "1K"},
+		{"1025", 1025, "1025"},
+		{"1K", 1024, "1K"},
+		{"1536K", 1572864, "1536K"},
+		{"1M", 1048576, "1M"},
+		{"1048577", 1048577, "1048577"},
+		{"1025K", 1049600, "1025K"},
+		{"2048K", 2097152, "2M"},
+		{"1023M", 1072693248, "1023M"},
+		{"1024M", 1073741824, "1G"},
+		{"1G", 1073741824, "1G"},
+		{"1048576K", 1073741824, "1G"},
+		{"17179869183G", UINT64_C(18446744072635809792), "17179869183G"},
+		{"18446744073709551614", UINT64_MAX - 1, "18446744073709551614"},
+	};
+	const struct conf_option option = size_option(0, UINT64_MAX - 1);
+	CONF_CLEANUP struct conf *conf = taken("", "");
+	char reason[CONF_REASON_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *dumped;
+
+		assert_int_equal(conf_option_set(&option, conf, cases[i].text, reason), 0);
+		assert_int_equal(conf->store.memory_limit, cases[i].bytes);
+		dumped = printed_option(&option, conf);
+		assert_string_equal(dumped, cases[i].dumped);
+		assert_int_equal(conf_option_set(&option, conf, dumped, reason), 0);
+		assert_int_equal(conf->store.memory_limit, cases[i].bytes);
+		free(dumped);
+	}
+}
+
+static void size_that_overflows_is_refused_and_not_stored(void **state)
+{
+	static const char *const texts[] = {
+		"18446744073709551615",	 "18446744073709551616", "99999999999999999999999999",
+		"18014398509481984K",	 "17592186044416M",	 "17179869184G",
+		"18446744073709551615G",
+	};
+	const struct conf_option option = size_option(0, UINT64_MAX - 1);
+	CONF_CLEANUP struct conf *conf = taken("", "");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		char reason[CONF_REASON_MAX] = "";
+
+		assert_int_equal(conf_option_set(&option, conf, texts[i], reason), -EINVAL);
+		assert_non_null(strstr(reason, "' is too large; expected a size from 0 to "));
+		assert_int_equal(conf->store.memory_limit, 67108864);
+	}
+}
+
+static void least_and_greatest_memory_limit_are_taken(void **state)
+{
+	CONF_CLEANUP struct conf *least = taken("[store]\nmemory_limit = 4M\n", "");
+	CONF_CLEANUP struct conf *greatest = taken("[store]\nmemory_limit = 68719476736\n", "");
+	char *dumped = written(greatest);
+
+	(void)state;
+	assert_int_equal(least->store.memory_limit, 4194304);
+	assert_int_equal(greatest->store.memory_limit, UINT64_C(68719476736));
+	assert_non_null(strstr(dumped, "\nmemory_limit = 64G\n"));
+	free(dumped);
+}
+
 static void modes_have_names(void **state)
 {
 	enum conf_mode mode = CONF_MODE_DRY_RUN;
@@ -321,6 +426,9 @@ int main(void)
 		cmocka_unit_test(blanks_comments_and_line_ends_do_not_matter),
 		cmocka_unit_test(overlong_comment_stays_a_comment),
 		cmocka_unit_test(every_unit_of_duration_is_known),
+		cmocka_unit_test(sizes_are_written_in_the_greatest_unit_that_divides_them),
+		cmocka_unit_test(size_that_overflows_is_refused_and_not_stored),
+		cmocka_unit_test(least_and_greatest_memory_limit_are_taken),
 		cmocka_unit_test(modes_have_names),
 		cmocka_unit_test(longest_line_is_read),
 		cmocka_unit_test(tolerance_above_the_abort_limit_is_warned_of),
