@@ -36,6 +36,12 @@ enum conf_mode {
 	CONF_MODE_ENFORCE, /* delay and abort */
 };
 
+/** What a program knows whose file was replaced by another at the same path. */
+enum conf_upgrade {
+	CONF_UPGRADE_FRESH,   /* nothing */
+	CONF_UPGRADE_INHERIT, /* what the old version was seen to do; it trains on from there */
+};
+
 /**
  * Options by section, under the names that they have in the file; durations end in _ns, sizes are
  * in bytes.
@@ -71,6 +77,7 @@ struct conf {
 	struct {
 		uint32_t max_profiles;
 		uint64_t memory_limit; /* of all maps together */
+		enum conf_upgrade on_upgrade;
 	} store;
 
 	struct {

@@ -23,7 +23,14 @@ const char *const conf_mode_names[] = {
 	NULL,
 };
 
+const char *const conf_upgrade_names[] = {
+	[CONF_UPGRADE_FRESH] = "fresh",
+	[CONF_UPGRADE_INHERIT] = "inherit",
+	NULL,
+};
+
 static_assert(sizeof(enum conf_mode) == sizeof(unsigned int), "an enum is stored as unsigned int");
+static_assert(sizeof(enum conf_upgrade) == sizeof(unsigned int), "likewise");
 
 const struct conf_section conf_sections[] = {
 	{"enforcer", "What ebphd does, and where it keeps its files."},
@@ -52,14 +59,14 @@ static_assert(ARRAY_SIZE(conf_sections) <= CONF_SECTIONS_MAX, "raise CONF_SECTIO
 	{#s, #n, CONF_TYPE_DURATION, FIELD(s.n##_ns, uint64_t), min, max, NULL, preset, text}
 #define SIZE(s, n, min, max, preset, text)                                                         \
 	{#s, #n, CONF_TYPE_SIZE, FIELD(s.n, uint64_t), min, max, NULL, preset, text}
-#define MODE(s, n, preset, text)                                                                   \
-	{#s, #n, CONF_TYPE_ENUM, FIELD(s.n, enum conf_mode), 0, 0, conf_mode_names, preset, text}
+#define ENUM(s, n, kind, preset, text)                                                             \
+	{#s, #n, CONF_TYPE_ENUM, FIELD(s.n, enum kind), 0, 0, kind##_names, preset, text}
 #define PATH(s, n, min, max, preset, text)                                                         \
 	{#s, #n, CONF_TYPE_PATH, FIELD(s.n, char *), min, max, NULL, preset, text}
 /* clang-format on */
 
 const struct conf_option conf_options[] = {
-	MODE(enforcer, mode, "dry-run",
+	ENUM(enforcer, mode, conf_mode, "dry-run",
 	     "monitor: learn, and report anomalies. dry-run: decide on every delay and every "
 	     "abort, "
 	     "do nothing, count and log what would have been done. enforce: do it. Begin with "
@@ -136,6 +143,11 @@ const struct conf_option conf_options[] = {
 	     "What the maps may take of the kernel's memory. Beyond it, the programs that have not "
 	     "been executed for the longest time leave memory, normal ones last, and come back "
 	     "from disk when they run again. Programs that are running do not leave."),
+	ENUM(store, on_upgrade, conf_upgrade, "inherit",
+	     "What a program knows whose file was replaced by another at the same path. inherit: "
+	     "it trains on from what the old version was seen to do. fresh: it knows nothing. "
+	     "Either way it must become normal anew; the profile of the old version stays on disk "
+	     "until then."),
 
 	PATH(log, events, 0, CONF_PATH_LEN_MAX, "/var/log/ebph/events.jsonl",
 	     "File to which anomalies and the answers to them are added, one line of JSON each. "

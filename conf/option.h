@@ -53,7 +53,9 @@ extern const size_t conf_n_sections;
 /** Room for any message about a value. */
 #define CONF_REASON_MAX 512
 
+/** Of each enum, by its values, NULL at the end. */
 extern const char *const conf_mode_names[];
+extern const char *const conf_upgrade_names[];
 
 /** The option of this name in this section, or NULL; section NULL: in any section. */
 const struct conf_option *conf_option_find(const char *section, const char *name);

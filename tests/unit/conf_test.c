@@ -75,6 +75,7 @@ static void empty_text_gives_the_defaults(void **state)
 	assert_int_equal(conf->response.exec_abort_limit, 10);
 	assert_int_equal(conf->store.max_profiles, 4096);
 	assert_int_equal(conf->store.memory_limit, 67108864);
+	assert_int_equal(conf->store.on_upgrade, CONF_UPGRADE_INHERIT);
 	assert_string_equal(conf->log.events, "/var/log/ebph/events.jsonl");
 }
 
@@ -84,7 +85,7 @@ static const char all_set[] = "[enforcer]\nmode = enforce\nrequire = yes\nrun_di
 			      "normal_wait = 90s\nnormal_factor = 64\nnormal_factor_den = 17\n"
 			      "[response]\ndelay_base = 2ms\nmax_delay = 1h\ntolerance = 6\n"
 			      "exec_abort_limit = 20\n[store]\nmax_profiles = 512\n"
-			      "memory_limit = 3072M\n"
+			      "memory_limit = 3072M\non_upgrade = fresh\n"
 			      "[log]\nevents =\n";
 
 static void every_option_is_stored_in_its_field(void **state)
@@ -107,6 +108,7 @@ static void every_option_is_stored_in_its_field(void **state)
 	assert_int_equal(conf->response.exec_abort_limit, 20);
 	assert_int_equal(conf->store.max_profiles, 512);
 	assert_int_equal(conf->store.memory_limit, UINT64_C(3221225472));
+	assert_int_equal(conf->store.on_upgrade, CONF_UPGRADE_FRESH);
 	assert_string_equal(conf->log.events, "");
 }
 
@@ -123,6 +125,7 @@ static void dump_is_read_back_the_same(void **state)
 	assert_non_null(
 		strstr(once, "\nmin_calls = 4294967296\nmin_runs = 5\nnormal_wait = 90s\n"));
 	assert_non_null(strstr(once, "\nmemory_limit = 3G\n"));
+	assert_non_null(strstr(once, "\non_upgrade = fresh\n"));
 	free(once);
 	free(twice);
 }
@@ -362,6 +365,31 @@ static void least_and_greatest_memory_limit_are_taken(void **state)
 	free(dumped);
 }
 
+static void each_name_of_an_enum_is_taken_and_dumped(void **state)
+{
+	size_t n = 0;
+
+	(void)state;
+	for (size_t i = 0; i < conf_n_options; i++) {
+		const struct conf_option *option = &conf_options[i];
+
+		for (unsigned int j = 0; option->names && option->names[j]; j++) {
+			CONF_CLEANUP struct conf *conf = taken("", "");
+			char reason[CONF_REASON_MAX], *dumped;
+
+			assert_int_equal(conf_option_set(option, conf, option->names[j], reason),
+					 0);
+			assert_int_equal(*(unsigned int *)((char *)conf + option->offset), j);
+			dumped = printed_option(option, conf);
+			assert_string_equal(dumped, option->names[j]);
+			free(dumped);
+			n++;
+		}
+		assert_true((option->type == CONF_TYPE_ENUM) == !!option->names);
+	}
+	assert_true(n > 0);
+}
+
 static void modes_have_names(void **state)
 {
 	enum conf_mode mode = CONF_MODE_DRY_RUN;
@@ -429,6 +457,7 @@ int main(void)
 		cmocka_unit_test(sizes_are_written_in_the_greatest_unit_that_divides_them),
 		cmocka_unit_test(size_that_overflows_is_refused_and_not_stored),
 		cmocka_unit_test(least_and_greatest_memory_limit_are_taken),
+		cmocka_unit_test(each_name_of_an_enum_is_taken_and_dumped),
 		cmocka_unit_test(modes_have_names),
 		cmocka_unit_test(longest_line_is_read),
 		cmocka_unit_test(tolerance_above_the_abort_limit_is_warned_of),
