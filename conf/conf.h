@@ -76,8 +76,11 @@ struct conf {
 
 	struct {
 		uint32_t max_profiles;
-		uint64_t memory_limit; /* of all maps together */
+		uint64_t memory_limit;	   /* of all maps together */
+		char *state_dir;	   /* profiles; empty: none are kept */
+		uint64_t save_interval_ns; /* between two savings of what has changed */
 		enum conf_upgrade on_upgrade;
+		uint32_t max_saved; /* profiles in state_dir */
 	} store;
 
 	struct {

@@ -36,7 +36,7 @@ const struct conf_section conf_sections[] = {
 	{"enforcer", "What ebphd does, and where it keeps its files."},
 	{"detection", "When a profile has learned enough to be believed."},
 	{"response", "What an anomaly costs."},
-	{"store", "How much is kept."},
+	{"store", "What is kept, and where, and how much."},
 	{"log", "What is written down."},
 };
 
@@ -137,17 +137,28 @@ const struct conf_option conf_options[] = {
 		"recent anomalies."),
 
 	COUNT32(store, max_profiles, 16, 65536, "4096",
-		"Most profiles in memory, one for each executable. When all are in use, programs "
-		"that are new are not learned; that is said and counted."),
+		"Most profiles in memory, one for each executable. When all are in use, the "
+		"programs that have not been executed for the longest time make room; what they "
+		"have learned stays on disk."),
 	SIZE(store, memory_limit, 4 * M, 64 * G, "64M",
 	     "What the maps may take of the kernel's memory. Beyond it, the programs that have not "
 	     "been executed for the longest time leave memory, normal ones last, and come back "
 	     "from disk when they run again. Programs that are running do not leave."),
+	PATH(store, state_dir, 0, CONF_PATH_LEN_MAX, "/var/lib/ebph",
+	     "Directory where profiles are kept, one file each; it must be root's, and nobody "
+	     "else's to read or write. Nothing after the =: nothing is kept, and what was learned "
+	     "is lost when ebphd ends."),
+	DURATION(store, save_interval, S, D, "5min",
+		 "What has changed is saved this often, when a profile becomes normal, and at the "
+		 "end."),
 	ENUM(store, on_upgrade, conf_upgrade, "inherit",
 	     "What a program knows whose file was replaced by another at the same path. inherit: "
 	     "it trains on from what the old version was seen to do. fresh: it knows nothing. "
 	     "Either way it must become normal anew; the profile of the old version stays on disk "
 	     "until then."),
+	COUNT32(store, max_saved, 16, 10000000, "65536",
+		"Most profiles on disk. Beyond it, those go that have not been executed for the "
+		"longest time, normal ones last."),
 
 	PATH(log, events, 0, CONF_PATH_LEN_MAX, "/var/log/ebph/events.jsonl",
 	     "File to which anomalies and the answers to them are added, one line of JSON each. "

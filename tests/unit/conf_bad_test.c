@@ -185,6 +185,28 @@ static const struct bad {
 	    "[store]\nmemory_limit = 18446744073776660480\n",
 	    "f:2:16: memory_limit: '18446744073776660480' is too large; "
 	    "expected a size from 4M to 64G\n"),
+	BAD("directory of profiles that is relative", "[store]\nstate_dir = var/lib/ebph\n",
+	    "f:2:13: state_dir: 'var/lib/ebph' does not begin with '/'; "
+	    "expected an absolute path of at most 170 bytes, or nothing\n"),
+	BAD("directory of profiles too long by a byte",
+	    "[store]\nstate_dir = /" X100 X10 X10 X10 X10 X10 X10 X10 "\n",
+	    "f:2:13: state_dir: '/" X100 X10 X10 X10 X10 X10 X10 X10 "' is too long; "
+	    "expected an absolute path of at most 170 bytes, or nothing\n"),
+	BAD("interval too small", "[store]\nsave_interval = 999999999ns\n",
+	    "f:2:17: save_interval: '999999999ns' is too small; "
+	    "expected a duration from 1s to 1d\n"),
+	BAD("interval too large", "[store]\nsave_interval = 86400001ms\n",
+	    "f:2:17: save_interval: '86400001ms' is too large; "
+	    "expected a duration from 1s to 1d\n"),
+	BAD("interval of nothing", "[store]\nsave_interval = 0\n",
+	    "f:2:17: save_interval: '0' is too small; expected a duration from 1s to 1d\n"),
+	BAD("too few profiles in memory and on disk", "[store]\nmax_profiles = 15\nmax_saved = 15\n",
+	    "f:2:16: max_profiles: '15' is too small; expected a number from 16 to 65536\n"
+	    "f:3:13: max_saved: '15' is too small; expected a number from 16 to 10000000\n"),
+	BAD("too many profiles in memory and on disk",
+	    "[store]\nmax_profiles = 65537\nmax_saved = 10000001\n",
+	    "f:2:16: max_profiles: '65537' is too large; expected a number from 16 to 65536\n"
+	    "f:3:13: max_saved: '10000001' is too large; expected a number from 16 to 10000000\n"),
 	BAD("base above the greatest delay",
 	    "[response]\nmax_delay = 5ms\ndelay_base = 6ms\n[log]\n",
 	    "f:3:14: delay_base exceeds max_delay; lower it or raise the other\n"),

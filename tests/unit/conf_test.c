@@ -75,7 +75,10 @@ static void empty_text_gives_the_defaults(void **state)
 	assert_int_equal(conf->response.exec_abort_limit, 10);
 	assert_int_equal(conf->store.max_profiles, 4096);
 	assert_int_equal(conf->store.memory_limit, 67108864);
+	assert_string_equal(conf->store.state_dir, "/var/lib/ebph");
+	assert_int_equal(conf->store.save_interval_ns, UINT64_C(300000000000));
 	assert_int_equal(conf->store.on_upgrade, CONF_UPGRADE_INHERIT);
+	assert_int_equal(conf->store.max_saved, 65536);
 	assert_string_equal(conf->log.events, "/var/log/ebph/events.jsonl");
 }
 
@@ -85,7 +88,8 @@ static const char all_set[] = "[enforcer]\nmode = enforce\nrequire = yes\nrun_di
 			      "normal_wait = 90s\nnormal_factor = 64\nnormal_factor_den = 17\n"
 			      "[response]\ndelay_base = 2ms\nmax_delay = 1h\ntolerance = 6\n"
 			      "exec_abort_limit = 20\n[store]\nmax_profiles = 512\n"
-			      "memory_limit = 3072M\non_upgrade = fresh\n"
+			      "memory_limit = 3072M\nstate_dir = /s\nsave_interval = 120s\n"
+			      "on_upgrade = fresh\nmax_saved = 10000000\n"
 			      "[log]\nevents =\n";
 
 static void every_option_is_stored_in_its_field(void **state)
@@ -108,7 +112,10 @@ static void every_option_is_stored_in_its_field(void **state)
 	assert_int_equal(conf->response.exec_abort_limit, 20);
 	assert_int_equal(conf->store.max_profiles, 512);
 	assert_int_equal(conf->store.memory_limit, UINT64_C(3221225472));
+	assert_string_equal(conf->store.state_dir, "/s");
+	assert_int_equal(conf->store.save_interval_ns, UINT64_C(120000000000));
 	assert_int_equal(conf->store.on_upgrade, CONF_UPGRADE_FRESH);
+	assert_int_equal(conf->store.max_saved, 10000000);
 	assert_string_equal(conf->log.events, "");
 }
 
@@ -124,8 +131,9 @@ static void dump_is_read_back_the_same(void **state)
 	assert_non_null(strstr(once, "[enforcer]\nmode = enforce\nrequire = yes\nrun_dir = /r\n"));
 	assert_non_null(
 		strstr(once, "\nmin_calls = 4294967296\nmin_runs = 5\nnormal_wait = 90s\n"));
-	assert_non_null(strstr(once, "\nmemory_limit = 3G\n"));
-	assert_non_null(strstr(once, "\non_upgrade = fresh\n"));
+	assert_non_null(strstr(once, "\n[store]\nmax_profiles = 512\nmemory_limit = 3G\n"
+				     "state_dir = /s\nsave_interval = 2min\non_upgrade = fresh\n"
+				     "max_saved = 10000000\n"));
 	free(once);
 	free(twice);
 }
@@ -365,6 +373,35 @@ static void least_and_greatest_memory_limit_are_taken(void **state)
 	free(dumped);
 }
 
+static void bounds_of_the_store_are_taken(void **state)
+{
+	CONF_CLEANUP struct conf *least =
+		taken("[store]\nmax_profiles = 16\nsave_interval = 1000ms\nmax_saved = 16\n", "");
+	CONF_CLEANUP struct conf *greatest = taken(
+		"[store]\nmax_profiles = 65536\nsave_interval = 24h\nmax_saved = 10000000\n", "");
+
+	(void)state;
+	assert_int_equal(least->store.max_profiles, 16);
+	assert_int_equal(least->store.save_interval_ns, UINT64_C(1000000000));
+	assert_int_equal(least->store.max_saved, 16);
+	assert_int_equal(greatest->store.max_profiles, 65536);
+	assert_int_equal(greatest->store.save_interval_ns, UINT64_C(86400000000000));
+	assert_int_equal(greatest->store.max_saved, 10000000);
+}
+
+static void no_state_dir_survives_the_dump(void **state)
+{
+	CONF_CLEANUP struct conf *conf = taken("[store]\nstate_dir =\n", "");
+	char *dumped = written(conf);
+	CONF_CLEANUP struct conf *again = taken(dumped, "");
+
+	(void)state;
+	assert_string_equal(conf->store.state_dir, "");
+	assert_non_null(strstr(dumped, "\nstate_dir = \n"));
+	assert_string_equal(again->store.state_dir, "");
+	free(dumped);
+}
+
 static void each_name_of_an_enum_is_taken_and_dumped(void **state)
 {
 	size_t n = 0;
@@ -457,6 +494,8 @@ int main(void)
 		cmocka_unit_test(sizes_are_written_in_the_greatest_unit_that_divides_them),
 		cmocka_unit_test(size_that_overflows_is_refused_and_not_stored),
 		cmocka_unit_test(least_and_greatest_memory_limit_are_taken),
+		cmocka_unit_test(bounds_of_the_store_are_taken),
+		cmocka_unit_test(no_state_dir_survives_the_dump),
 		cmocka_unit_test(each_name_of_an_enum_is_taken_and_dumped),
 		cmocka_unit_test(modes_have_names),
 		cmocka_unit_test(longest_line_is_read),
