@@ -22,4 +22,18 @@ static inline char *report(const char *text, size_t len, int *ret_err, struct co
 	return printed;
 }
 
+/* Parse text that is fine but for these warnings; the result is to be freed. */
+static inline struct conf *taken(const char *text, const char *warnings)
+{
+	struct conf *conf = NULL;
+	int err;
+	char *printed = report(text, strlen(text), &err, &conf);
+
+	assert_string_equal(printed, warnings);
+	assert_int_equal(err, 0);
+	assert_non_null(conf);
+	free(printed);
+	return conf;
+}
+
 #endif
