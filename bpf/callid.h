@@ -21,6 +21,10 @@
 
 #include <linux/types.h>
 
+/* Grows when an id comes to mean something else: profiles on disk are in terms of ids. */
+#define EBPH_CALLID_VERSION 1
+
+/* Where the ranges begin. */
 #define EBPH_CALL_BITS	  11
 #define EBPH_CALL_MASK	  0x7ffu
 #define EBPH_CALL_PER_ABI 512u
