@@ -139,14 +139,18 @@ check: deps
 
 FUZZ_RUNS := 1000000
 FUZZ_DIR  := $(BUILD)/fuzz
+FUZZ_CC	  := $(CLANG) -D_GNU_SOURCE -I. -g -O1 -fsanitize=fuzzer,address,undefined
+FUZZ_ARGS  = -runs=$(FUZZ_RUNS) -verbosity=0
 fuzz: deps
-	@mkdir -p $(FUZZ_DIR)/corpus
+	@mkdir -p $(FUZZ_DIR)/conf $(FUZZ_DIR)/image
 	$(call say,CC,tests/fuzz/conf_fuzz.c)
-	$(Q)$(CLANG) -D_GNU_SOURCE -I. -g -O1 -fsanitize=fuzzer,address,undefined \
-		tests/fuzz/conf_fuzz.c $(CONF_SRCS) -linih -o $(FUZZ_DIR)/conf_fuzz
-	$(Q)cp ebph.conf.example $(FUZZ_DIR)/corpus/
-	$(Q)cd $(FUZZ_DIR) && ./conf_fuzz -runs=$(FUZZ_RUNS) -max_len=4096 -verbosity=0 \
-		-dict=$(CURDIR)/tests/fuzz/conf.dict corpus
+	$(Q)$(FUZZ_CC) tests/fuzz/conf_fuzz.c $(CONF_SRCS) -linih -o $(FUZZ_DIR)/conf_fuzz
+	$(call say,CC,tests/fuzz/image_fuzz.c)
+	$(Q)$(FUZZ_CC) tests/fuzz/image_fuzz.c enforcer/image.c -lz -o $(FUZZ_DIR)/image_fuzz
+	$(Q)cp ebph.conf.example $(FUZZ_DIR)/conf/
+	$(Q)cd $(FUZZ_DIR) && ./conf_fuzz $(FUZZ_ARGS) -max_len=4096 \
+		-dict=$(CURDIR)/tests/fuzz/conf.dict conf
+	$(Q)cd $(FUZZ_DIR) && ./image_fuzz $(FUZZ_ARGS) -max_len=1024 -use_value_profile=1 image
 
 install: all
 	install -D -m 0755 $(BUILD)/ebphd $(DESTDIR)$(prefix)/sbin/ebphd
