@@ -86,13 +86,12 @@ uint64_t image_machine(void)
 {
 	AUTO_CLOSE int fd = open("/etc/machine-id", O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	uint64_t hash = 0xcbf29ce484222325; /* FNV-1a: half of the id's bits are lost in it */
-	char id[32];
+	char id[32 + 1] = "";
 
 	/* While a machine boots for the first time the file may say "uninitialized". */
-	if (fd < 0 || read(fd, id, sizeof(id)) != sizeof(id) ||
-	    strspn(id, "0123456789abcdef") < sizeof(id))
+	if (fd < 0 || read(fd, id, 32) != 32 || strspn(id, "0123456789abcdef") != 32)
 		return 0;
-	for (size_t i = 0; i < sizeof(id); i++)
+	for (size_t i = 0; i < 32; i++)
 		hash = (hash ^ (unsigned char)id[i]) * 0x100000001b3;
 	return hash;
 }
