@@ -75,21 +75,14 @@ static int twins_select(struct ebph_bpf *skeleton)
 	return r;
 }
 
-static int uring_select(struct ebph_bpf *skeleton)
+static int uring_select(struct ebph_bpf *skeleton, const struct btf *btf)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
-	int r = 0;
-
-	if (!btf)
-		return -errno;
 	for (size_t i = 0; i < ARRAY_SIZE(uring_programs); i++) {
 		if (btf__find_by_name_kind(btf, uring_programs[i].tracepoint, BTF_KIND_TYPEDEF) < 0)
 			continue;
-		r = program_load(skeleton, uring_programs[i].program, true);
-		break;
+		return program_load(skeleton, uring_programs[i].program, true);
 	}
-	btf__free(btf);
-	return r; /* none of them: a kernel without io_uring */
+	return 0; /* none of them: a kernel without io_uring */
 }
 
 #define GUARD_PREFIX   "ebph_g_"
@@ -101,15 +94,12 @@ static bool is_guard(const struct bpf_program *program)
 }
 
 /* Those of the guards that this kernel has a function for. */
-static int guards_select(struct ebph_bpf *skeleton)
+static int guards_select(struct ebph_bpf *skeleton, const struct btf *btf)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
 	struct bpf_program *program;
 	char function[128];
 	int r = 0;
 
-	if (!btf)
-		return -errno;
 	bpf_object__for_each_program(program, skeleton->obj) {
 		if (r || !is_guard(program))
 			continue;
@@ -120,7 +110,6 @@ static int guards_select(struct ebph_bpf *skeleton)
 		else
 			r = program_load(skeleton, bpf_program__name(program), false);
 	}
-	btf__free(btf);
 	return r;
 }
 
@@ -137,18 +126,25 @@ static int rung_select(struct ebph_bpf *skeleton, enum abort_rung rung)
 int programs_select(struct kernel *kernel, bool interrupts)
 {
 	struct ebph_bpf *skeleton = kernel->skeleton;
-	int r = bpf_program__set_autoload(skeleton->progs.ebph_interrupt, interrupts);
+	struct btf *btf = btf__load_vmlinux_btf();
+	int r;
 
+	if (!btf)
+		return -errno;
 	kernel->preemptible = kernel_version() >= KERNEL(7, 0);
 	skeleton->rodata->preemptible = kernel->preemptible;
 	bpf_program__set_autoattach(skeleton->progs.ebph_sys_enter, false); /* calls_attach() */
+	r = bpf_program__set_autoload(skeleton->progs.ebph_interrupt, interrupts);
 	if (!r)
-		r = uring_select(skeleton);
+		r = uring_select(skeleton, btf);
 	if (!r && kernel->preemptible)
 		r = twins_select(skeleton);
 	if (!r && kernel->defers)
-		r = guards_select(skeleton);
-	return r ? r : rung_select(skeleton, kernel->rung);
+		r = guards_select(skeleton, btf);
+	if (!r)
+		r = rung_select(skeleton, kernel->rung);
+	btf__free(btf);
+	return r;
 }
 
 /* ---- attaching ------------------------------------------------------------------------- */
