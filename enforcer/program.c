@@ -208,8 +208,8 @@ static int calls_attach(struct kernel *kernel)
 		if (!r)
 			return 0;
 		log_warn("calls may be missed on this kernel: perf's tracepoint "
-			 "raw_syscalls/sys_enter "
-			 "cannot be used (%s); it takes tracefs, and no lockdown=confidentiality",
+			 "raw_syscalls/sys_enter cannot be used (%s); it takes tracefs, "
+			 "and no lockdown=confidentiality",
 			 strerror(-r));
 	}
 	r = program_attach(kernel, twins[0].first);
@@ -227,9 +227,9 @@ int programs_attach(struct kernel *kernel)
 		r = guards_attach(kernel);
 	if (!r)
 		r = ebph_bpf__attach(kernel->skeleton);
+	/* After the first ones: that is their order at the event. */
 	if (!r)
-		r = twins_attach(
-			kernel); /* after the first ones: that is their order at the event */
+		r = twins_attach(kernel);
 	return r ? r : calls_attach(kernel);
 }
 
