@@ -35,30 +35,27 @@ static __always_inline void verified_add(struct task_state *task, __u32 generati
 }
 
 /* A call whose window is not known to be whole, or of a thread with recent anomalies. */
-static int call_judge(struct task_struct *task, struct task_state *state, __u32 call)
+static void call_judge(struct task_struct *task, struct task_state *state, __u32 call,
+		       __u32 generation)
 {
-	__u32 anomaly, generation = settings.generation; /* before the pairs are looked at */
 	struct verdict verdict = {};
+	__u32 anomaly;
+	int failed;
 
 	if (!state->slot) {
 		/* No slot was free before. What was not learned must not come in as a window. */
 		if (!task_adopt(task) || !state->slot)
-			return 0;
+			return;
 		ebph_window_shift(&state->window, call);
 	}
-	if (profile_judge(state, &verdict)) {
-		if (ebph_call_is_sigreturn(call))
-			frame_pop(task, state);
-		return 0;
-	}
+	failed = profile_judge(state, &verdict);
 	anomaly = verdict.state == EBPH_STATE_NORMAL ? verdict.unseen : 0;
-	if (anomaly || state->frame.count)
+	if (!failed && (anomaly || state->frame.count))
 		respond(task, state, call, anomaly);
 	if (ebph_call_is_sigreturn(call))
 		frame_pop(task, state);
-	else if (!verdict.unseen)
+	else if (!failed && !verdict.unseen)
 		verified_add(state, generation);
-	return 0;
 }
 
 /*
@@ -72,8 +69,7 @@ static int call_is_new(struct task_struct *task, struct task_state *state, __u32
 
 	if (flags & TASK_IGNORED)
 		return 0;
-	/* Still to wait: somebody else has continued it, or the last call did not come to its
-	 * guard. */
+	/* Still to wait: somebody else has continued it, or the last call met no guard. */
 	if ((flags & TASK_DELAYED) && !(settings.defer && guard_of(call)))
 		delay_serve(task, state, call, 0);
 	state->flags &= TASK_DELAYED;
@@ -86,24 +82,25 @@ static int call_is_new(struct task_struct *task, struct task_state *state, __u32
 }
 
 /* The current thread makes @call. */
-static __always_inline int call_take(struct task_struct *task, struct task_state *state, __u32 call)
+static __always_inline void call_take(struct task_struct *task, struct task_state *state,
+				      __u32 call)
 {
 	__u32 generation = settings.generation; /* before the pairs are looked at */
 
 	if (state->flags && !call_is_new(task, state, call))
-		return 0;
+		return;
 	ebph_window_shift(&state->window, call);
 	state->calls++;
 	if (!state->frame.count && state->calls < FLUSH_CALLS) {
 		if (verified_find(state) && state->generation == generation)
-			return 0;
+			return;
 		/* A handler's end is never verified: it has a frame to pop. */
 		if (!ebph_call_is_sigreturn(call) && profile_knows(state)) {
 			verified_add(state, generation);
-			return 0;
+			return;
 		}
 	}
-	return call_judge(task, state, call);
+	call_judge(task, state, call, generation);
 }
 
 static __always_inline struct task_state *state_of(struct task_struct *task)
@@ -113,7 +110,7 @@ static __always_inline struct task_state *state_of(struct task_struct *task)
 	return state ? state : task_adopt(task);
 }
 
-static __always_inline int call_enter(struct task_struct *task, struct task_state *state, __u64 nr)
+static __always_inline void call_enter(struct task_struct *task, struct task_state *state, __u64 nr)
 {
 	__u32 call = ebph_call_id(nr, task->thread_info.status & TS_COMPAT);
 
@@ -121,9 +118,9 @@ static __always_inline int call_enter(struct task_struct *task, struct task_stat
 		exec_missed(task, state);
 	if (ebph_call_is_restart(call)) {
 		state->flags &= ~TASK_RESTART;
-		return 0;
+		return;
 	}
-	return call_take(task, state, call);
+	call_take(task, state, call);
 }
 
 SEC("raw_tp/sys_enter")
