@@ -117,16 +117,24 @@ static void thread_continue(struct task_struct *task, struct task_state *state)
 		ebph_window_shift(&state->window, EBPH_CALL_POLLER);
 }
 
-__hidden struct task_state *task_adopt(struct task_struct *task)
+/* The state of a thread, made if there is none. Return: NULL: no memory for it, counted. */
+static struct task_state *state_make(struct task_struct *task)
 {
 	struct task_state *state;
-	int tgid = task->tgid;
 
 	state = bpf_task_storage_get(&tasks, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!state) {
+	if (!state)
 		count(EBPH_COUNT_NO_TASK_STATE);
+	return state;
+}
+
+__hidden struct task_state *task_adopt(struct task_struct *task)
+{
+	struct task_state *state = state_make(task);
+	int tgid = task->tgid;
+
+	if (!state)
 		return NULL;
-	}
 	if (tgid == (int)settings.self_tgid || tgid == (int)settings.guardian_tgid) {
 		state->flags = TASK_IGNORED;
 		return state;
@@ -154,11 +162,9 @@ static int fork_take(struct task_struct *parent, struct task_struct *child)
 	from = bpf_task_storage_get(&tasks, parent, NULL, 0);
 	if (!from)
 		return 0; /* both are adopted at their next calls */
-	to = bpf_task_storage_get(&tasks, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!to) {
-		count(EBPH_COUNT_NO_TASK_STATE);
+	to = state_make(child);
+	if (!to)
 		return 0;
-	}
 	*to = *from;
 	to->flags &= TASK_IGNORED; /* a child does not wait for its parent */
 	to->calls = 0;		   /* the parent will flush its own */
@@ -190,16 +196,6 @@ int BPF_PROG(ebph_fork2, struct task_struct *parent, struct task_struct *child)
  * An exec has succeeded; one that fails never comes here and changes nothing. The locality frame
  * stays, or an attacker would wash it off by execve.
  */
-static struct task_state *exec_state(struct task_struct *task)
-{
-	struct task_state *state;
-
-	state = bpf_task_storage_get(&tasks, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!state)
-		count(EBPH_COUNT_NO_TASK_STATE);
-	return state;
-}
-
 static int exec_take(struct task_struct *task, struct task_state *state, struct linux_binprm *bprm)
 {
 	task_leave(state);
@@ -212,9 +208,8 @@ static int exec_take(struct task_struct *task, struct task_state *state, struct 
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(ebph_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
-	struct task_state *state;
+	struct task_state *state = state_make(task);
 
-	state = exec_state(task);
 	if (state) {
 		seen_mark(state, SEEN_EXEC);
 		exec_take(task, state, bprm);
@@ -225,9 +220,8 @@ int BPF_PROG(ebph_exec, struct task_struct *task, int old_pid, struct linux_binp
 SEC("?tp_btf/sched_process_exec")
 int BPF_PROG(ebph_exec2, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
-	struct task_state *state;
+	struct task_state *state = state_make(task);
 
-	state = exec_state(task);
 	if (state && !seen_take(state, SEEN_EXEC))
 		exec_take(task, state, bprm);
 	return 0;
