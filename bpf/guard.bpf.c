@@ -134,14 +134,13 @@ SEC("?fmod_ret/security_task_kill")
 int BPF_PROG(ebph_g_task_kill)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct pt_regs *regs;
 	__u32 call;
 
 	if (!guards_until_ns)
 		return 0;
-	regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	call = ebph_call_id(regs->orig_ax, task->thread_info.status & TS_COMPAT);
-	if ((call == EBPH_CALL_KILL || call == EBPH_CALL_IA32_KILL) && (int)regs->di <= 0)
+	call = call_of(task);
+	if ((call == EBPH_CALL_KILL || call == EBPH_CALL_IA32_KILL) &&
+	    (int)user_regs(task)->di <= 0)
 		return 0;
 	return guard(BIT(TASK));
 }

@@ -176,8 +176,7 @@ __hidden struct task_state *call_late(struct task_struct *task)
 	state = state_of(task);
 	if (!state || (state->flags & TASK_IGNORED))
 		return state;
-	call = ebph_call_id(((struct pt_regs *)bpf_task_pt_regs(task))->orig_ax,
-			    task->thread_info.status & TS_COMPAT);
+	call = call_of(task);
 	if (call != ebph_window_at(&state->window, 0)) {
 		count(EBPH_COUNT_LATE);
 		call_take(task, state, call);

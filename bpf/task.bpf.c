@@ -265,7 +265,7 @@ int BPF_PROG(ebph_exit2, struct task_struct *task)
 static int call_restarts(struct task_struct *task, const struct task_state *state,
 			 const struct k_sigaction *handler)
 {
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	struct pt_regs *regs = user_regs(task);
 
 	if ((long)regs->orig_ax >= 0) {
 		switch ((long)regs->ax) {
@@ -311,7 +311,7 @@ static __u64 frame_top(struct task_struct *task, const struct k_sigaction *handl
 static void frame_push(struct task_struct *task, struct task_state *state,
 		       const struct k_sigaction *handler, __u32 restarts)
 {
-	__u64 sp = ((struct pt_regs *)bpf_task_pt_regs(task))->sp;
+	__u64 sp = user_regs(task)->sp;
 	__u64 top = frame_top(task, handler, sp);
 	struct saved_frame *saved = state->saved;
 	__u32 depth = state->depth;
@@ -349,7 +349,7 @@ static void frame_push(struct task_struct *task, struct task_state *state,
  */
 __hidden void frame_pop(struct task_struct *task, struct task_state *state)
 {
-	__u64 sp = ((struct pt_regs *)bpf_task_pt_regs(task))->sp;
+	__u64 sp = user_regs(task)->sp;
 	__u32 depth = state->depth;
 
 	for (__u32 i = 0; i < EBPH_FRAMES && depth; i++) {

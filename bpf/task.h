@@ -3,9 +3,8 @@
 #ifndef EBPH_TASK_H
 #define EBPH_TASK_H
 
+#include "kernel.h"
 #include "maps.h"
-
-struct task_struct;
 
 /**
  * task_adopt() - begins to follow the current thread, which ran before we came.
@@ -36,6 +35,18 @@ __hidden struct task_state *call_late(struct task_struct *task);
 
 /* The current thread ends a signal handler: what it interrupted goes on. */
 __hidden void frame_pop(struct task_struct *task, struct task_state *state);
+
+/* The registers that the current thread has come into the kernel with. */
+static inline struct pt_regs *user_regs(struct task_struct *task)
+{
+	return (struct pt_regs *)bpf_task_pt_regs(task);
+}
+
+/* The id of the call that the current thread is in, by its registers. */
+static inline __u32 call_of(struct task_struct *task)
+{
+	return ebph_call_id(user_regs(task)->orig_ax, task->thread_info.status & TS_COMPAT);
+}
 
 /* The windows that were found whole in the profile. */
 static inline struct ebph_window *verified_set(struct task_state *task)
