@@ -50,63 +50,51 @@ void bench_rig_detach(void *context)
 	rig_poll(rig);
 }
 
-/* ---- the empty program ------------------------------------------------------------------ */
+/* ---- one program alone ------------------------------------------------------------------ */
 
-struct plain {
+struct single {
 	struct bpf_program *program;
 	struct bpf_link *link;
+	struct rig *rig; /* whose maps it works on; NULL: it has its own */
 };
 
-static void plain_attach(void *context)
+static void single_attach(void *context)
 {
-	struct plain *plain = context;
+	struct single *single = context;
 
-	plain->link = bpf_program__attach(plain->program);
-	REQUIRE(plain->link, "cannot attach: %s", strerror(errno));
+	single->link = bpf_program__attach(single->program);
+	REQUIRE(single->link, "cannot attach: %s", strerror(errno));
 }
 
-static void plain_detach(void *context)
+static void single_detach(void *context)
 {
-	struct plain *plain = context;
+	struct single *single = context;
 
-	bpf_link__destroy(plain->link);
-	plain->link = NULL;
+	bpf_link__destroy(single->link);
+	single->link = NULL;
 }
+
+/* ---- the empty program ------------------------------------------------------------------ */
 
 void empty_variants(struct variant *ret_empty, struct variant *ret_storage)
 {
 	struct bench_empty *skeleton = bench_empty__open_and_load();
-	static struct plain empty, storage;
+	static struct single empty, storage;
 
 	REQUIRE(skeleton, "the kernel refuses the empty program: %s", strerror(errno));
 	empty.program = skeleton->progs.empty_sys_enter;
 	storage.program = skeleton->progs.storage_enter;
-	*ret_empty = (struct variant){"empty", plain_attach, plain_detach, &empty};
-	*ret_storage = (struct variant){"storage", plain_attach, plain_detach, &storage};
+	*ret_empty = (struct variant){"empty", single_attach, single_detach, &empty};
+	*ret_storage = (struct variant){"storage", single_attach, single_detach, &storage};
 }
 
 /* ---- another build ---------------------------------------------------------------------- */
 
-struct beside {
-	struct rig *rig;
-	struct bpf_program *program;
-	struct bpf_link *link;
-};
-
-static void beside_attach(void *context)
-{
-	struct beside *beside = context;
-
-	beside->link = bpf_program__attach(beside->program);
-	REQUIRE(beside->link, "cannot attach: %s", strerror(errno));
-}
-
 static void beside_detach(void *context)
 {
-	struct beside *beside = context;
+	struct single *beside = context;
 
-	bpf_link__destroy(beside->link);
-	beside->link = NULL;
+	single_detach(beside);
 	rig_poll(beside->rig);
 }
 
@@ -125,7 +113,7 @@ static bool is_shared(const char *map)
 void beside_variant(const char *path, struct rig *rig, struct variant *ret)
 {
 	struct bpf_object *ours = rig->kernel->skeleton->obj, *theirs;
-	struct beside *beside = calloc(1, sizeof(*beside));
+	struct single *beside = calloc(1, sizeof(*beside));
 	struct bpf_program *program;
 	struct bpf_map *map;
 
@@ -153,10 +141,10 @@ void beside_variant(const char *path, struct rig *rig, struct variant *ret)
 	REQUIRE(!bpf_object__load(theirs), "the kernel refuses %s: %s", path, strerror(errno));
 	beside->rig = rig;
 	beside->program = bpf_object__find_program_by_name(theirs, "ebph_sys_enter");
-	*ret = (struct variant){"beside", beside_attach, beside_detach, beside};
+	*ret = (struct variant){"beside", single_attach, beside_detach, beside};
 }
 
 bool is_ours(const struct variant *variant)
 {
-	return variant->attach == bench_rig_attach || variant->attach == beside_attach;
+	return variant->detach == bench_rig_detach || variant->detach == beside_detach;
 }
