@@ -123,22 +123,25 @@ __attribute__((constructor)) static void fill(void)
 
 /* ---- training --------------------------------------------------------------------------- */
 
-static struct rig *rig_of(const struct bench *bench, const struct variant *variant)
-{
-	return is_ours(variant) ? (struct rig *)&bench->rig : NULL;
-}
+static struct bench *current; /* for the preparations that give orders */
 
-static const struct bench *current; /* for the preparations that give orders */
+/* Back to training. Return: the rig that learns; NULL while nothing of ours is attached. */
+static struct rig *training_begin(const struct variant *variant)
+{
+	if (!is_ours(variant))
+		return NULL;
+	command(&current->rig, EBPH_VERB_TOLERIZE);
+	return &current->rig;
+}
 
 /* The pair set grows to what it will need; words stay in it when they are forgotten. */
 static void train_prepare(void *context, const struct variant *variant)
 {
 	struct loop *loop = context;
 
-	loop->rig = rig_of(current, variant);
+	loop->rig = training_begin(variant);
 	if (!loop->rig)
 		return;
-	command(loop->rig, EBPH_VERB_TOLERIZE);
 	for (int i = 0; i < 10; i++) {
 		loop_run(loop);
 		bench_settle(loop->rig);
@@ -160,10 +163,9 @@ static void anomaly_prepare(void *context, const struct variant *variant)
 {
 	struct loop *loop = context;
 
-	loop->rig = rig_of(current, variant);
+	loop->rig = training_begin(variant);
 	if (!loop->rig)
 		return;
-	command(loop->rig, EBPH_VERB_TOLERIZE);
 	command(loop->rig, EBPH_VERB_SENSITIZE);
 	loop_run(&getppid_loop);
 	command(loop->rig, EBPH_VERB_NORMALIZE);
@@ -173,11 +175,11 @@ static void anomaly_prepare(void *context, const struct variant *variant)
 /* In the place of a last work: back to training. The next loop that learns empties the frame. */
 static void anomaly_end(void *context, const struct variant *variant)
 {
+	struct rig *rig = training_begin(variant);
+
 	(void)context;
-	if (!is_ours(variant))
-		return;
-	command(rig_of(current, variant), EBPH_VERB_TOLERIZE);
-	bench_settle(rig_of(current, variant));
+	if (rig)
+		bench_settle(rig);
 }
 
 static double no_sample(void *context)
