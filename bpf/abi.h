@@ -27,11 +27,16 @@ enum ebph_state {
 	EBPH_STATE_TRAINING, /* learning */
 	EBPH_STATE_FROZEN,   /* no new pair for long enough; still learns, which unfreezes it */
 	EBPH_STATE_NORMAL,   /* unseen pairs are anomalies */
+	/* The daemon has yet to say what is known of it from before. Nothing is tested, and what is
+	 * seen does not belong to the profile so far. */
+	EBPH_STATE_LOADING,
 };
 
 /* Bits of ebph_profile.flags, set by the daemon. */
 #define EBPH_PROFILE_NAMED     1u /* the daemon knows a path: no more hints needed */
 #define EBPH_PROFILE_PROTECTED 2u /* never stopped, never aborted */
+#define EBPH_PROFILE_FRESH     8u /* loading: nothing is known of it, what is seen belongs to it */
+#define EBPH_PROFILE_LATE_ROOM 4u /* where pairs go that find no room: ebph_late_key() */
 
 /*
  * The head of a profile: all that is not pairs. One per slot, in an array that the daemon maps
@@ -57,8 +62,8 @@ struct ebph_profile {
 	__u32 grow_blocks;	/* the size that the daemon was asked to enlarge last; 0: none */
 	__u32 reports_since_s;	/* CLOCK_BOOTTIME; the second that .reports counts in */
 	__u32 reports;		/* events about this profile in that second */
-	__u32 forgets; /* how often pairs were taken from the set: grown sets are checked */
-	__u64 spare;
+	__u32 forgets;	   /* how often pairs were taken from the set: grown sets are checked */
+	__s64 last_run_ns; /* CLOCK_BOOTTIME of the last of .runs; before the boot: negative */
 };
 EBPH_ASSERT_SIZE(struct ebph_profile, 128);
 
@@ -98,7 +103,7 @@ struct ebph_settings {
 	__u32 auto_tolerize;	/* not 0: a doubted profile goes back to training by itself */
 	__u32 reports_per_s;	/* events of one profile; what happens beyond is only counted */
 	__u32 defer;		/* not 0: the guards are attached */
-	__u32 pad;
+	__u32 store;	  /* not 0: profiles are kept; new ones begin with EBPH_STATE_LOADING */
 	__u32 generation; /* grows when a profile loses pairs: windows are verified anew */
 };
 EBPH_ASSERT_SIZE(struct ebph_settings, 112);
@@ -269,11 +274,18 @@ enum ebph_counter {
 
 /*
  * Key of the map `late`, where pairs wait until their set has grown: a word's key with the slot in
- * bits that words leave free. The value is a word's two masks.
+ * bits that words leave free, and one of two rooms: while the daemon empties one, pairs go to the
+ * other. The value is a word's two masks.
  */
-#define EBPH_LATE_SLOT_SHIFT	      43
-#define ebph_late_key(slot, word_key) ((word_key) | (__u64)(slot) << EBPH_LATE_SLOT_SHIFT)
-#define ebph_late_slot(key)	      ((__u32)((key) >> EBPH_LATE_SLOT_SHIFT) & 0xfffffu)
+#define EBPH_LATE_SLOT_SHIFT 43
+#define ebph_late_key(slot, room, word_key)                                                        \
+	((word_key) | (__u64)(slot) << EBPH_LATE_SLOT_SHIFT | (room))
+#define ebph_late_slot(key) ((__u32)((key) >> EBPH_LATE_SLOT_SHIFT) & 0xfffffu)
+
+/* ---- processes of ours ------------------------------------------------------------------ */
+
+/* Who says so of itself by ebph_introduce. */
+enum ebph_ours { EBPH_OURS_DAEMON, EBPH_OURS_GUARDIAN, EBPH_OURS_SAVER };
 
 /* ---- commands to SEC("syscall") programs ----------------------------------------------- */
 
@@ -288,6 +300,12 @@ enum ebph_verb {
 	EBPH_VERB_TOLERIZE,
 	/* For the daemon: what does not belong to the profile was not seen; nothing else. */
 	EBPH_VERB_REFUSE,
+	/* For the daemon: from loading to training; what was seen meanwhile belongs to it. */
+	EBPH_VERB_BEGIN,
+	/* For the daemon: back to loading; what was seen does not belong to it so far. */
+	EBPH_VERB_DOUBT,
+	/* For the daemon: the slot loses its profile, nobody uses it any more. */
+	EBPH_VERB_VACATE,
 };
 
 struct ebph_command {
@@ -302,8 +320,8 @@ EBPH_ASSERT_SIZE(struct ebph_command, 8);
 struct ebph_merge {
 	__u32 slot;
 	__u32 count; /* of .word, at most EBPH_MERGE_WORDS */
-	__u32 added; /* words that were new */
 	__u32 full;  /* words that found no room */
+	__u32 pad;
 	__u64 word[EBPH_MERGE_WORDS];
 };
 EBPH_ASSERT_SIZE(struct ebph_merge, 16 + 8 * EBPH_MERGE_WORDS);

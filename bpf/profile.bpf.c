@@ -27,7 +27,7 @@ __hidden __u32 profile_of(const struct ebph_exe *exe)
 		return 0; /* the daemon only hands out slots that have a head */
 
 	head->exe = *exe;
-	head->state = EBPH_STATE_TRAINING;
+	head->state = settings.store ? EBPH_STATE_LOADING : EBPH_STATE_TRAINING;
 	if (!bpf_map_update_elem(&profiles, exe, &slot, BPF_NOEXIST))
 		return slot;
 
@@ -48,8 +48,10 @@ __hidden void profile_enter(__u32 slot, __u32 run)
 	if (!head)
 		return;
 	__sync_fetch_and_add(&head->tasks, 1);
-	if (run)
+	if (run) {
 		__sync_fetch_and_add(&head->runs, 1);
+		head->last_run_ns = bpf_ktime_get_boot_ns();
+	}
 }
 
 __hidden void profile_leave(__u32 slot)
@@ -122,13 +124,11 @@ struct profile {
 	void *set;
 	__u32 blocks;
 	__u32 slot;
-	__u32 lost; /* pairs that found no room and may not wait for it */
 };
 
 static int profile_open(__u32 slot, struct profile *ret)
 {
 	ret->slot = slot;
-	ret->lost = 0;
 	ret->head = head_of(slot);
 	ret->set = bpf_map_lookup_elem(&pairs, &slot);
 	if (!ret->head || !ret->set) {
@@ -159,10 +159,14 @@ static void grow_ask(const struct profile *profile)
 	bpf_ringbuf_submit(grow, 0);
 }
 
-/* Keeps a pair that found no room until the daemon has enlarged the set. */
-static void late_add(struct profile *profile, __u64 key, __u64 bits)
+/*
+ * Keeps a pair that found no room until the daemon has enlarged the set.
+ * Return: not 0 if it is kept.
+ */
+static int late_add(struct profile *profile, __u64 key, __u64 bits)
 {
-	__u64 late_key = ebph_late_key(profile->slot, key);
+	__u64 late_key =
+		ebph_late_key(profile->slot, profile->head->flags & EBPH_PROFILE_LATE_ROOM, key);
 	__u64 *waiting;
 
 	/* Where it is not there, and then is: another CPU has put it there in between. */
@@ -170,20 +174,22 @@ static void late_add(struct profile *profile, __u64 key, __u64 bits)
 		waiting = bpf_map_lookup_elem(&late, &late_key);
 		if (waiting) {
 			__sync_fetch_and_or(waiting, bits);
-			return;
+			return 1;
 		}
 		if (profile->blocks >= EBPH_SET_BLOCKS_MAX)
 			break;
 		if (!bpf_map_update_elem(&late, &late_key, &bits, BPF_NOEXIST))
-			return;
+			return 1;
 	}
-	profile->lost++;
 	count(EBPH_COUNT_SET_FULL); /* learned when it occurs again, if there is room then */
+	return 0;
 }
 
+/* Return: not 0 if that is news, and is kept: in the set, or where it waits for room in it. */
 static int pair_add(struct profile *profile, __u64 key, __u64 bits)
 {
 	int result = ebph_pair_add(profile->set, profile->blocks, key, bits);
+	int kept = result != EBPH_PAIR_KNOWN;
 	__u32 words;
 
 	if (result == EBPH_PAIR_NEW) {
@@ -191,10 +197,10 @@ static int pair_add(struct profile *profile, __u64 key, __u64 bits)
 		if (words * 4 >= profile->blocks * EBPH_BLOCK_WORDS * 3)
 			grow_ask(profile);
 	} else if (result == EBPH_PAIR_FULL) {
-		late_add(profile, key, bits);
-		grow_ask(profile);
+		kept = late_add(profile, key, bits);
+		grow_ask(profile); /* after it: who answers looks at what waits */
 	}
-	return result;
+	return kept;
 }
 
 /* One window on its way through the pair set. */
@@ -204,7 +210,7 @@ struct visit {
 	__u64 masks;   /* to which a pair that does not belong to the profile is added */
 	__u32 current; /* call id */
 	__u32 unseen;  /* bit d-1: the pair at distance d did not belong to the profile */
-	__u32 kept;    /* how many of these are learned now, or wait for room */
+	__u32 kept;    /* how many of these are news and learned now, or wait for room */
 };
 
 /* The pair at distance @i + 1. Return: not 0 to end the loop. */
@@ -220,9 +226,8 @@ static long pair_visit(__u32 i, struct visit *visit)
 	    EBPH_WORD_NORMAL_BITS)
 		return 0;
 	visit->unseen |= 1u << (i & 7);
-	visit->kept++;
 	if (visit->masks)
-		pair_add(&visit->profile, key, bits & visit->masks);
+		visit->kept += pair_add(&visit->profile, key, bits & visit->masks);
 	return 0;
 }
 
@@ -265,9 +270,11 @@ __hidden int profile_judge(struct task_state *task, struct verdict *ret)
 	state_advance(head, slot);
 	head_flush(head, task);
 	ret->state = head->state;
-	if (ret->state == EBPH_STATE_NORMAL)
-		visit.masks =
-			task->frame.count > settings.tolerize_limit ? 0 : EBPH_WORD_TRAINING_BITS;
+	if (ret->state == EBPH_STATE_NORMAL ||
+	    (ret->state == EBPH_STATE_LOADING && !(head->flags & EBPH_PROFILE_FRESH)))
+		visit.masks = EBPH_WORD_TRAINING_BITS;
+	if (ret->state == EBPH_STATE_NORMAL && task->frame.count > settings.tolerize_limit)
+		visit.masks = 0;
 
 	/* A loop of the kernel's: unrolled, the verifier would multiply the paths of all eight. */
 	bpf_loop(EBPH_DISTANCES, pair_visit, &visit, 0);
@@ -279,8 +286,8 @@ __hidden int profile_judge(struct task_state *task, struct verdict *ret)
 		profile_doubt(head, slot);
 		return 0;
 	}
-	if (visit.kept == visit.profile.lost)
-		return 0; /* a set as large as can be: nothing has changed */
+	if (!visit.kept)
+		return 0; /* nothing has changed: it is loading, or the set as large as can be */
 	head->last_mod_calls = head->calls;
 	if (ret->state == EBPH_STATE_FROZEN)
 		state_change(head, slot, EBPH_STATE_FROZEN, EBPH_STATE_TRAINING);
@@ -293,6 +300,7 @@ enum sweep_what {
 	SWEEP_ACCEPT, /* what was seen belongs to the profile */
 	SWEEP_REFUSE, /* what does not belong to it was not seen */
 	SWEEP_RESET,  /* nothing was seen. Words stay, without bits: sets lose none */
+	SWEEP_DOUBT,  /* what was seen does not belong to the profile */
 };
 
 struct sweep {
@@ -310,6 +318,8 @@ static __u64 swept_keep(__u32 what, __u64 extra)
 {
 	if (what == SWEEP_REFUSE)
 		return ~(extra << 8);
+	if (what == SWEEP_DOUBT)
+		return ~EBPH_WORD_NORMAL_BITS;
 	return what == SWEEP_RESET ? EBPH_WORD_KEY_MASK : ~0ull;
 }
 
@@ -349,6 +359,14 @@ static long late_refuse(struct bpf_map *map, const __u64 *key, __u64 *bits, cons
 	if (ebph_late_slot(*key) == *slot)
 		__sync_fetch_and_and(bits, ~EBPH_WORD_TRAINING_BITS |
 						   (*bits & EBPH_WORD_NORMAL_BITS) << 8);
+	return 0;
+}
+
+/* And all of it belongs to the profile. */
+static long late_accept(struct bpf_map *map, const __u64 *key, __u64 *bits, const __u32 *slot)
+{
+	if (ebph_late_slot(*key) == *slot)
+		__sync_fetch_and_or(bits, (*bits & EBPH_WORD_TRAINING_BITS) >> 8);
 	return 0;
 }
 
@@ -447,6 +465,37 @@ static int refuse(struct profile *profile)
 	return 0;
 }
 
+/* A function of its own: the compiler must not make one call for both maps of this and vacate(). */
+static __noinline int begin(struct profile *profile)
+{
+	struct ebph_profile *head = profile->head;
+
+	if (__sync_val_compare_and_swap(&head->state, EBPH_STATE_LOADING, EBPH_STATE_TRAINING) !=
+	    EBPH_STATE_LOADING)
+		return -1;
+	profile_sweep(profile, SWEEP_ACCEPT);
+	bpf_for_each_map_elem(&late, late_accept, &profile->slot, 0);
+	state_advance(head, profile->slot); /* it may not run again for long */
+	return 0;
+}
+
+static int doubt(struct profile *profile)
+{
+	__sync_fetch_and_and(&profile->head->flags, ~EBPH_PROFILE_FRESH);
+	if (state_force(profile, EBPH_STATE_LOADING))
+		return -1;
+	profile_sweep(profile, SWEEP_DOUBT);
+	/* As in sensitize(). */
+	__sync_fetch_and_add(&settings.generation, 1);
+	return 0;
+}
+
+static int vacate(struct profile *profile)
+{
+	heats_forget(profile->slot);
+	return 0;
+}
+
 SEC("syscall")
 int ebph_command_run(void *ctx)
 {
@@ -463,6 +512,12 @@ int ebph_command_run(void *ctx)
 		return tolerize(&profile);
 	case EBPH_VERB_REFUSE:
 		return refuse(&profile);
+	case EBPH_VERB_BEGIN:
+		return begin(&profile);
+	case EBPH_VERB_DOUBT:
+		return doubt(&profile);
+	case EBPH_VERB_VACATE:
+		return vacate(&profile);
 	}
 	return -1;
 }
@@ -472,12 +527,11 @@ struct ebph_merge merge;
 
 static long word_merge(__u32 i, struct profile *profile)
 {
-	__u64 word = merge.word[i & (EBPH_MERGE_WORDS - 1)];
-	int result = pair_add(profile, word & EBPH_WORD_KEY_MASK,
-			      word & (EBPH_WORD_NORMAL_BITS | EBPH_WORD_TRAINING_BITS));
+	__u64 word = merge.word[i & (EBPH_MERGE_WORDS - 1)], bits = word & ~EBPH_WORD_KEY_MASK;
 
-	merge.added += result == EBPH_PAIR_NEW;
-	merge.full += result == EBPH_PAIR_FULL;
+	if (!pair_add(profile, word & EBPH_WORD_KEY_MASK, bits) &&
+	    !ebph_pair_find(profile->set, profile->blocks, word & EBPH_WORD_KEY_MASK))
+		merge.full++;
 	return 0;
 }
 

@@ -430,16 +430,16 @@ int BPF_PROG(ebph_interrupt, struct pt_regs *regs)
 	return 0;
 }
 
-/* Run by the daemon and its guardian, each about itself: it is not to be watched or stopped. */
+/* Run by each process of ours (enum ebph_ours) about itself: not to be watched or stopped. */
 SEC("syscall")
-int ebph_introduce(__u32 *is_guardian)
+int ebph_introduce(__u32 *who)
 {
 	struct task_state *state;
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 
-	if (*is_guardian)
+	if (*who == EBPH_OURS_GUARDIAN)
 		settings.guardian_tgid = tgid;
-	else
+	else if (*who == EBPH_OURS_DAEMON)
 		settings.self_tgid = tgid;
 	state = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), NULL,
 				     BPF_LOCAL_STORAGE_GET_F_CREATE);

@@ -13,6 +13,7 @@
 
 #include "enforcer/event.h"
 #include "enforcer/guardian.h"
+#include "enforcer/keep.h"
 #include "enforcer/lock.h"
 #include "enforcer/log.h"
 #include "enforcer/report.h"
@@ -26,6 +27,7 @@ struct enforcer {
 	struct kernel *kernel;
 	struct profiles *profiles;
 	struct delays *delays;
+	struct keep *keep;
 	struct event_sink sink;
 	struct report report;
 	struct ring_buffer *events, *stops;
@@ -35,6 +37,7 @@ struct enforcer {
 	bool stopping;
 	bool more_slots; /* the stock of slots is still low */
 	int lock_fd, bpf_dir_fd, epoll_fd, signal_fd, tick_fd;
+	int saver_fd; /* that is watched; the saver's own, closed by it */
 	unsigned int ticks;
 };
 
@@ -181,6 +184,25 @@ static void limits_raise(void)
 		log_debug("cannot lower our OOM score: %s", strerror(errno));
 }
 
+/* Room for profiles, and those that were learned before. Logs what is wrong. */
+static int profiles_kept(struct enforcer *enforcer)
+{
+	struct profiles *profiles = enforcer->profiles;
+	int r;
+
+	profiles->memory_limit = enforcer->conf->store.memory_limit;
+	if (profiles_memory(profiles) + profiles->memory_limit / 8 > profiles->memory_limit) {
+		log_error("memory_limit is too little: without a single profile the maps take "
+			  "%.1f MB (with max_profiles = %u)",
+			  (double)profiles_memory(profiles) / 1e6,
+			  enforcer->conf->store.max_profiles);
+		return -EINVAL;
+	}
+	r = keep_new(enforcer->conf, profiles, &enforcer->sink, &enforcer->keep);
+	enforcer->sink.keep = enforcer->keep;
+	return r;
+}
+
 static int parts_new(struct enforcer *enforcer, enum abort_rung best)
 {
 	const struct conf *conf = enforcer->conf;
@@ -205,13 +227,17 @@ static int parts_new(struct enforcer *enforcer, enum abort_rung best)
 		return r;
 	}
 	r = profiles_new(enforcer->kernel, &enforcer->profiles);
+	enforcer->sink.profiles = enforcer->profiles;
+	if (!r)
+		r = profiles_kept(enforcer);
+	if (r)
+		return r;
 	enforcer->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (!r && enforcer->epoll_fd < 0)
 		r = -errno;
 	if (!r)
 		r = delays_new(enforcer->kernel, enforcer->epoll_fd, event_released,
 			       &enforcer->sink, &enforcer->delays);
-	enforcer->sink.profiles = enforcer->profiles;
 	enforcer->sink.delays = enforcer->delays;
 	if (!r)
 		r = loop_prepare(enforcer);
@@ -232,7 +258,7 @@ int enforcer_new(const struct conf *conf, enum abort_rung best, struct enforcer 
 		return -ENOMEM;
 	enforcer->conf = conf;
 	enforcer->lock_fd = enforcer->bpf_dir_fd = -1;
-	enforcer->epoll_fd = enforcer->signal_fd = enforcer->tick_fd = -1;
+	enforcer->epoll_fd = enforcer->signal_fd = enforcer->tick_fd = enforcer->saver_fd = -1;
 	enforcer->sink.journal.fd = -1;
 	limits_raise();
 	r = only_one(enforcer);
@@ -271,6 +297,7 @@ void enforcer_free(struct enforcer *enforcer)
 	}
 	report_end(&enforcer->report);
 	delays_free(enforcer->delays);
+	keep_free(enforcer->keep);
 	profiles_free(enforcer->profiles);
 	journal_close(&enforcer->sink.journal);
 	kernel_free(enforcer->kernel);
@@ -314,6 +341,17 @@ static int enforcing_prepare(struct enforcer *enforcer)
 	return guardian_renew(enforcer);
 }
 
+/* The saver may be another than before. */
+static int saver_watch(struct enforcer *enforcer)
+{
+	int fd = enforcer->keep->saver.fd, r = 0;
+
+	if (fd != enforcer->saver_fd && fd >= 0)
+		r = fd_watch(enforcer, fd);
+	enforcer->saver_fd = fd;
+	return r;
+}
+
 int enforcer_start(struct enforcer *enforcer, bool background)
 {
 	int r = 0;
@@ -323,12 +361,17 @@ int enforcer_start(struct enforcer *enforcer, bool background)
 		r = enforcing_prepare(enforcer);
 	if (r)
 		return r;
-	if (kernel_introduce(enforcer->kernel, false)) {
+	if (kernel_introduce(enforcer->kernel, EBPH_OURS_DAEMON)) {
 		log_error(
 			"this kernel has no memory for a thread's state (Linux 6.18 and later need "
 			"a CPU with cmpxchg16b)");
 		return -ENOMEM;
 	}
+	r = keep_start(enforcer->keep);
+	if (!r)
+		r = saver_watch(enforcer);
+	if (r)
+		return r;
 	kernel_settings(enforcer->kernel)->heartbeat_ns = now_ns(CLOCK_MONOTONIC);
 	r = kernel_attach(enforcer->kernel);
 	if (r) {
@@ -400,6 +443,12 @@ static void stock(struct enforcer *enforcer)
 		log_warn("cannot prepare room for new programs: %s", strerror(-r));
 }
 
+static void events_take(struct enforcer *enforcer)
+{
+	if (ring_buffer__consume(enforcer->events) >= 0) /* else a portion; the rest is ready */
+		profiles_drained(enforcer->profiles);
+}
+
 static void on_tick(struct enforcer *enforcer)
 {
 	uint64_t expirations;
@@ -410,6 +459,9 @@ static void on_tick(struct enforcer *enforcer)
 	if (enforcer->pinned && !enforcer->guardian)
 		kernel_settings(enforcer->kernel)->stand_down = guardian_renew(enforcer) != 0;
 	profiles_advance(enforcer);
+	if (enforcer->profiles->n_retired)
+		events_take(enforcer);
+	keep_tick(enforcer->keep);
 	kernel_guards_rest(enforcer->kernel);
 	stock(enforcer);
 	if (++enforcer->ticks % REPORT_TICKS == 0)
@@ -421,13 +473,23 @@ static void loop_end(struct enforcer *enforcer)
 {
 	kernel_settings(enforcer->kernel)->stand_down = 1;
 	kernel_detach(enforcer->kernel);
+	if (enforcer->pinned) /* before anything that may take its time */
+		delayed_release_all(kernel_delayed_fd(enforcer->kernel));
 	/* event_handle() takes a portion at a time; nothing comes after it any more. */
 	while (ring_buffer__consume(enforcer->events) < 0)
 		;
 	while (ring_buffer__consume(enforcer->stops) < 0)
 		;
+	keep_finish(enforcer->keep);
 	report(enforcer, true);
 	event_self(&enforcer->sink, "end", json_object());
+}
+
+static void on_saver(struct enforcer *enforcer)
+{
+	keep_answered(enforcer->keep);
+	if (saver_watch(enforcer))
+		log_error("cannot watch the process that saves profiles: %s", strerror(errno));
 }
 
 static void on_ready(struct enforcer *enforcer, int fd)
@@ -437,9 +499,11 @@ static void on_ready(struct enforcer *enforcer, int fd)
 	else if (fd == enforcer->signal_fd)
 		on_signal(enforcer);
 	else if (fd == ring_buffer__epoll_fd(enforcer->events))
-		ring_buffer__consume(enforcer->events); /* a portion; the rest is still ready */
+		events_take(enforcer);
 	else if (fd == ring_buffer__epoll_fd(enforcer->stops))
 		ring_buffer__consume(enforcer->stops);
+	else if (fd == enforcer->saver_fd)
+		on_saver(enforcer);
 	else if (fd != enforcer->delays->timer_fd)
 		delay_process_ended(enforcer->delays, fd);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "enforcer/callname.h"
+#include "enforcer/keep.h"
 #include "enforcer/log.h"
 #include "enforcer/util.h"
 
@@ -62,6 +63,15 @@ static json_t *profile_object(struct event_sink *sink, const char *name, uint32_
 	return object;
 }
 
+void event_profile(struct event_sink *sink, const char *name, uint32_t slot, json_t *members)
+{
+	json_t *object = profile_object(sink, name, slot, 0);
+
+	json_object_update(object, members);
+	json_decref(members);
+	journal_write(&sink->journal, object);
+}
+
 /* An event about a thread of a profile. */
 static json_t *event_object(struct event_sink *sink, const char *name,
 			    const struct ebph_event *event)
@@ -97,8 +107,10 @@ static void on_profile(struct event_sink *sink, const struct ebph_event_profile 
 
 	memcpy(hint, profile->hint, EBPH_PATH_HINT);
 	if (!profile_learn_path(sink->profiles, event->slot, &profile->exe, event->pid, hint) &&
-	    !first)
+	    !first) {
+		keep_announced(sink->keep, event->slot);
 		return;
+	}
 	log_info("%s %s (pid %u)", first ? "new program" : "known by its path now:",
 		 profile_name(sink->profiles, event->slot), event->pid);
 	object = event_object(sink, "profile", event);
@@ -106,6 +118,7 @@ static void on_profile(struct event_sink *sink, const struct ebph_event_profile 
 	json_object_set_new(object, "dev", json_integer(profile->exe.dev));
 	journal_write(&sink->journal, object);
 	profile_protect(sink->profiles, event->slot);
+	keep_announced(sink->keep, event->slot);
 }
 
 void event_state(struct event_sink *sink, uint32_t slot, enum ebph_state before,
@@ -123,7 +136,7 @@ void event_state(struct event_sink *sink, uint32_t slot, enum ebph_state before,
 	else if (after == EBPH_STATE_FROZEN)
 		log_debug("%s is frozen after %llu calls in %u runs: %u pairs of calls known", name,
 			  head->calls, head->runs, head->words);
-	else
+	else if (after == EBPH_STATE_TRAINING)
 		log_debug("%s did something new and is training again", name);
 	object = profile_object(sink, "state", slot, boot_ns);
 	json_object_set_new(object, "before", json_string(state_name(before)));
@@ -132,6 +145,8 @@ void event_state(struct event_sink *sink, uint32_t slot, enum ebph_state before,
 	json_object_set_new(object, "runs", json_integer(head->runs));
 	json_object_set_new(object, "words", json_integer(head->words));
 	journal_write(&sink->journal, object);
+	if (after == EBPH_STATE_NORMAL)
+		keep_became_normal(sink->keep, slot);
 }
 
 static void on_state(struct event_sink *sink, const struct ebph_event_state *state)
@@ -139,32 +154,40 @@ static void on_state(struct event_sink *sink, const struct ebph_event_state *sta
 	event_state(sink, state->event.slot, state->before, state->after, state->event.time_ns);
 }
 
-static void on_grow(struct event_sink *sink, const struct ebph_event_grow *grow)
+void event_grow(struct event_sink *sink, uint32_t slot)
 {
-	const struct ebph_event *event = &grow->event;
-	const struct profile_note *note = &sink->profiles->notes[event->slot];
-	json_t *object;
-	int r;
+	struct profile_note *note = &sink->profiles->notes[slot];
+	bool waited = note->grow_waits;
+	int r = profile_grow(sink->profiles, slot, 0);
 
-	if (grow->blocks != note->blocks)
-		return; /* it has been done */
-	r = profile_grow(sink->profiles, event->slot);
-	if (r && r != -ENOSPC) /* asked again by the next pair; at the largest size never again */
-		__atomic_store_n(&sink->profiles->kernel->heads[event->slot].grow_blocks, 0,
+	note->grow_waits = r == -EDQUOT;
+	if (r == -EDQUOT)
+		sink->profiles->grow_waits = true; /* keep_make_room() comes back to it */
+	else if (r && r != -ENOSPC) /* asked again by the next pair; at the largest size never */
+		__atomic_store_n(&sink->profiles->kernel->heads[slot].grow_blocks, 0,
 				 __ATOMIC_RELAXED);
 	if (!r)
-		r = profile_late_merge(sink->profiles, event->slot);
+		r = profile_late_merge(sink->profiles, slot);
 	if (r) {
-		log_warn("the pairs of %s find no room: their set of %u words cannot grow: %s",
-			 profile_name(sink->profiles, event->slot), note->blocks * EBPH_BLOCK_WORDS,
-			 strerror(-r));
+		if (!waited)
+			log_warn("the pairs of %s find no room: their set of %u words cannot "
+				 "grow: %s",
+				 profile_name(sink->profiles, slot),
+				 note->blocks * EBPH_BLOCK_WORDS,
+				 r == -EDQUOT ? "memory_limit is reached" : strerror(-r));
 		return;
 	}
-	log_debug("%s: room for %u pairs of calls now", profile_name(sink->profiles, event->slot),
+	log_debug("%s: room for %u pairs of calls now", profile_name(sink->profiles, slot),
 		  note->blocks * EBPH_BLOCK_WORDS);
-	object = profile_object(sink, "grow", event->slot, 0);
-	json_object_set_new(object, "room", json_integer(note->blocks * EBPH_BLOCK_WORDS));
-	journal_write(&sink->journal, object);
+	event_profile(sink, "grow", slot,
+		      json_pack("{s:i}", "room", (int)(note->blocks * EBPH_BLOCK_WORDS)));
+}
+
+static void on_grow(struct event_sink *sink, const struct ebph_event_grow *grow)
+{
+	if (grow->blocks == sink->profiles->notes[grow->event.slot].blocks)
+		event_grow(sink, grow->event.slot);
+	/* Else it has been done. */
 }
 
 /* ---- anomalies and answers --------------------------------------------------------------- */

@@ -9,10 +9,13 @@
 #include "enforcer/journal.h"
 #include "enforcer/profile.h"
 
+struct keep;
+
 /* Whom events concern. */
 struct event_sink {
 	struct profiles *profiles;
 	struct delays *delays;
+	struct keep *keep;
 	struct journal journal;
 	uint64_t malformed;   /* records of an unknown type or size */
 	unsigned int portion; /* records taken since event_handle() said that it was enough */
@@ -32,6 +35,12 @@ void event_released(void *context, uint32_t pid);
 
 /* Something about ebphd itself, such as "start" and "end", in the event file; takes @members. */
 void event_self(struct event_sink *sink, const char *name, json_t *members);
+
+/* Something about the profile in @slot that the daemon has done; takes @members. */
+void event_profile(struct event_sink *sink, const char *name, uint32_t slot, json_t *members);
+
+/* Enlarges the pair set of @slot, as a program has asked for, and says so. */
+void event_grow(struct event_sink *sink, uint32_t slot);
 
 /* Says that @slot changed its state to @after, at @boot_ns of CLOCK_BOOTTIME. */
 void event_state(struct event_sink *sink, uint32_t slot, enum ebph_state before,

@@ -14,21 +14,6 @@
 
 #define WATCH_MS 500
 
-/*
- * Closes every descriptor but two and the standard ones: a link that we kept open would keep the
- * programs attached beyond the daemon's life.
- */
-static void descriptors_close_but(int a, int b)
-{
-	unsigned int low = a < b ? a : b, high = a < b ? b : a;
-
-	if (low > 3)
-		close_range(3, low - 1, 0);
-	if (high > low + 1)
-		close_range(low + 1, high - 1, 0);
-	close_range(high + 1, ~0u, 0);
-}
-
 static void oom_protect(void)
 {
 	AUTO_CLOSE int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
@@ -63,15 +48,6 @@ static void guardian_run(struct kernel *kernel, const char *bpf_dir, int daemon_
 		log_warn("ebphd died; released %u delayed processes", released);
 }
 
-/* The terminal, or whoever waits for the end of ebphd's output, is not ours to hold. */
-static void standard_streams_leave(void)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	for (int fd = STDIN_FILENO; null >= 0 && fd <= STDERR_FILENO; fd++)
-		dup2(null, fd);
-}
-
 pid_t guardian_start(struct kernel *kernel, const char *bpf_dir, bool background)
 {
 	AUTO_CLOSE int daemon_pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
@@ -93,7 +69,7 @@ pid_t guardian_start(struct kernel *kernel, const char *bpf_dir, bool background
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_NAME, "ebph-guardian");
 	oom_protect();
-	if (kernel_introduce(kernel, true))
+	if (kernel_introduce(kernel, EBPH_OURS_GUARDIAN))
 		log_warn("the guardian could not introduce itself and is watched like others");
 	descriptors_close_but(kernel_delayed_fd(kernel), daemon_pidfd);
 	if (background) {

@@ -50,6 +50,9 @@
 #define IMAGE_PATH_MAX	   4096
 #define IMAGE_BYTES_MAX	   (IMAGE_HEADER_BYTES + IMAGE_PATH_MAX + 8 * IMAGE_WORDS_MAX)
 
+/* Stands for every machine: such an image is for whatever lies at its path. */
+#define IMAGE_MACHINE_ANY UINT64_MAX
+
 struct image {
 	struct ebph_exe exe;
 	uint64_t machine;

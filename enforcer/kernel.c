@@ -214,20 +214,18 @@ static int program_run(struct bpf_program *program, void *ctx, uint32_t ctx_byte
 	return opts.retval ? -EINVAL : 0;
 }
 
-int kernel_introduce(struct kernel *kernel, bool is_guardian)
+int kernel_introduce(struct kernel *kernel, enum ebph_ours who)
 {
-	__u32 argument = is_guardian;
+	__u32 argument = who;
 
 	return program_run(kernel->skeleton->progs.ebph_introduce, &argument, sizeof(argument));
 }
 
-int kernel_merge(struct kernel *kernel, uint32_t slot, const uint64_t *words, size_t n_words,
-		 uint32_t *ret_added)
+int kernel_merge(struct kernel *kernel, uint32_t slot, const uint64_t *words, size_t n_words)
 {
 	struct ebph_merge *merge = &kernel->skeleton->bss->merge;
 
 	merge->slot = slot;
-	merge->added = 0;
 	merge->full = 0;
 	for (size_t done = 0; done < n_words; done += merge->count) {
 		size_t n = n_words - done;
@@ -239,8 +237,6 @@ int kernel_merge(struct kernel *kernel, uint32_t slot, const uint64_t *words, si
 		if (r)
 			return r;
 	}
-	if (ret_added)
-		*ret_added = merge->added;
 	return merge->full ? -ENOSPC : 0;
 }
 
@@ -331,6 +327,11 @@ uint64_t kernel_memory(struct kernel *kernel)
 int kernel_pairs_fd(const struct kernel *kernel)
 {
 	return bpf_map__fd(kernel->skeleton->maps.pairs);
+}
+
+int kernel_profiles_fd(const struct kernel *kernel)
+{
+	return bpf_map__fd(kernel->skeleton->maps.profiles);
 }
 
 int kernel_free_slots_fd(const struct kernel *kernel)

@@ -68,16 +68,14 @@ void kernel_guards_rest(struct kernel *kernel);
  * kernel_introduce() - the calling process is one of ours: not watched, never stopped.
  * Return: 0, or -errno.
  */
-int kernel_introduce(struct kernel *kernel, bool is_guardian);
+int kernel_introduce(struct kernel *kernel, enum ebph_ours who);
 
 /**
  * kernel_merge() - unites words with the pair set of a slot, safe against learning CPUs.
- * @ret_added: words that were new there; may be NULL
  *
- * Return: 0; -ENOSPC when some found no room; -errno.
+ * Return: 0; -ENOSPC when some found no room and cannot wait for it; -errno.
  */
-int kernel_merge(struct kernel *kernel, uint32_t slot, const uint64_t *words, size_t n_words,
-		 uint32_t *ret_added);
+int kernel_merge(struct kernel *kernel, uint32_t slot, const uint64_t *words, size_t n_words);
 
 /**
  * kernel_command() - does to the profile of a slot what an operator says.
@@ -112,6 +110,7 @@ uint64_t map_memory(int map_fd);
 uint64_t kernel_memory(struct kernel *kernel);
 
 int kernel_pairs_fd(const struct kernel *kernel);
+int kernel_profiles_fd(const struct kernel *kernel);
 int kernel_free_slots_fd(const struct kernel *kernel);
 int kernel_late_fd(const struct kernel *kernel);
 int kernel_delayed_fd(const struct kernel *kernel);

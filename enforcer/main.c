@@ -10,6 +10,7 @@
 #include "enforcer/enforcer.h"
 #include "enforcer/kernel.h"
 #include "enforcer/log.h"
+#include "enforcer/manage.h"
 #include "enforcer/report.h"
 #include "enforcer/util.h"
 
@@ -23,15 +24,26 @@ struct arguments {
 	bool check_config;
 	bool dump_config;
 	bool release;
+	bool profiles;
+	const char *import, *put_back;
 };
 
 static const struct option options[] = {
-	{"config", required_argument, NULL, 'c'}, {"mode", required_argument, NULL, 'm'},
-	{"foreground", no_argument, NULL, 'f'},	  {"check-config", no_argument, NULL, 'C'},
-	{"dump-config", no_argument, NULL, 'D'},  {"release", no_argument, NULL, 'r'},
-	{"counters", no_argument, NULL, 'n'},	  {"best-rung", required_argument, NULL, 'b'},
-	{"debug", no_argument, NULL, 'd'},	  {"version", no_argument, NULL, 'V'},
-	{"help", no_argument, NULL, 'h'},	  {},
+	{"config", required_argument, NULL, 'c'},
+	{"mode", required_argument, NULL, 'm'},
+	{"foreground", no_argument, NULL, 'f'},
+	{"check-config", no_argument, NULL, 'C'},
+	{"dump-config", no_argument, NULL, 'D'},
+	{"release", no_argument, NULL, 'r'},
+	{"counters", no_argument, NULL, 'n'},
+	{"best-rung", required_argument, NULL, 'b'},
+	{"profiles", no_argument, NULL, 'p'},
+	{"import", required_argument, NULL, 'i'},
+	{"put-back", required_argument, NULL, 'u'},
+	{"debug", no_argument, NULL, 'd'},
+	{"version", no_argument, NULL, 'V'},
+	{"help", no_argument, NULL, 'h'},
+	{},
 };
 
 static void usage(FILE *out)
@@ -46,6 +58,11 @@ static void usage(FILE *out)
 	      "  --dump-config   show the configuration in effect, and do nothing else\n"
 	      "  --release       let everyone go whom a dead ebphd left stopped, and end\n"
 	      "  --counters      explain the counters of everything that can go wrong\n"
+	      "  --profiles      list the profiles on disk (while no ebphd runs, as the next two)\n"
+	      "  --import FILE   take a profile from FILE, of another host for instance; where "
+	      "the\n"
+	      "                  program at its path has one, the two are united\n"
+	      "  --put-back PATH let the program at PATH have the profile of its older version\n"
 	      "  --best-rung R   refuse execves by bpf_override_return, fmod_ret, lsm or none, "
 	      "and\n"
 	      "                  not by what comes before it in this list: to try things out\n"
@@ -87,6 +104,15 @@ static int arguments_parse(int argc, char **argv, struct arguments *ret)
 					  optarg);
 				return -EINVAL;
 			}
+			break;
+		case 'p':
+			ret->profiles = true;
+			break;
+		case 'i':
+			ret->import = optarg;
+			break;
+		case 'u':
+			ret->put_back = optarg;
 			break;
 		case 'd':
 			log_set_debug(true);
@@ -235,6 +261,12 @@ int main(int argc, char **argv)
 		return EXIT_SUCCESS;
 	if (arguments.release)
 		r = enforcer_release(conf);
+	else if (arguments.profiles)
+		r = profiles_list(conf, stdout);
+	else if (arguments.import)
+		r = profile_import(conf, arguments.import);
+	else if (arguments.put_back)
+		r = profile_put_back(conf, arguments.put_back);
 	else
 		r = run(conf, &arguments);
 	return r ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -56,6 +56,27 @@ static char *path_check(const char *path, const struct ebph_exe *exe, bool *ret_
 	return strdup(name);
 }
 
+bool path_is_exe(const char *path, const struct ebph_exe *exe)
+{
+	AUTO_FREE char *name = NULL;
+	bool system;
+
+	name = path_check(path, exe, &system);
+	return name && !strcmp(name, path);
+}
+
+void profile_known_path(struct profiles *profiles, uint32_t slot, const char *path)
+{
+	struct profile_note *note = &profiles->notes[slot];
+
+	note->path = path_check(path, &profiles->kernel->heads[slot].exe, &note->system);
+	if (!note->path)
+		return;
+	__atomic_or_fetch(&profiles->kernel->heads[slot].flags, EBPH_PROFILE_NAMED,
+			  __ATOMIC_RELAXED);
+	profile_protect(profiles, slot);
+}
+
 /* What the process calls its executable; true in its own mount namespace only. */
 static bool process_path(uint32_t pid, char ret[static PATH_MAX])
 {

@@ -17,6 +17,18 @@ int process_open(uint32_t pid, uint64_t start_ns);
 /* Return: 0; -ESRCH when the process is gone; -errno. */
 int process_signal(int pidfd, int signal);
 
+/*
+ * Closes every descriptor but two and the standard ones, in a child of the daemon: a link that it
+ * kept open would keep the programs attached beyond the daemon's life.
+ */
+void descriptors_close_but(int a, int b);
+
+/*
+ * Gives the standard streams up, in a child of the daemon: the terminal, or whoever waits for the
+ * end of ebphd's output, is not its to hold.
+ */
+void standard_streams_leave(void);
+
 /* Waits until every BPF program that runs at this moment has ended. */
 void running_programs_wait(void);
 

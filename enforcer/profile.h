@@ -8,23 +8,38 @@
 
 #include "enforcer/kernel.h"
 
-#define PROFILE_SLOT_STOCK 128 /* empty slots kept ready for new executables */
+#define PROFILES_PLACED_MAX 256
+#define PROFILE_SLOT_STOCK  128 /* empty slots kept ready for new executables, at most */
 
 /* What the daemon knows of a slot beyond its head. */
 struct profile_note {
-	char *path;	 /* of the executable, checked; NULL while unknown */
-	char *hint;	 /* what execve was given, unchecked; NULL while unknown */
-	uint32_t blocks; /* of the pair set */
-	bool system;	 /* the file is root's and only root may write it */
+	char *path;	      /* of the executable, checked; NULL while unknown */
+	char *hint;	      /* what execve was given, unchecked; NULL while unknown */
+	struct record *entry; /* what is kept of it: keep.c; NULL: nothing yet */
+	uint32_t blocks;      /* of the pair set */
+	bool system;	      /* the file is root's and only root may write it */
+	uint32_t twin;	      /* the slot that has taken over from this one; 0: none */
+	uint32_t n_twins;     /* slots that this one has taken over from */
+	bool unannounced;     /* it is loading, and was so half a second ago */
+	bool grow_waits;      /* its set is too small, and there was no memory for a larger one */
+	struct ebph_profile kept; /* the head as it was when the profile was saved last */
 };
 
 struct profiles {
 	struct kernel *kernel;
-	struct profile_note *notes; /* by slot */
-	uint32_t first_unused;	    /* below it every slot has a profile */
-	uint32_t next_slot;	    /* the first without a pair set */
-	uint64_t pair_memory;	    /* kernel memory of all pair sets, bytes */
-	bool full_reported;
+	struct profile_note *notes;	      /* by slot */
+	uint32_t stock;			      /* empty slots to be kept ready */
+	uint32_t next_slot;		      /* the first without a pair set */
+	uint32_t stocked[PROFILE_SLOT_STOCK]; /* given to the programs, not taken yet */
+	uint32_t *vacant, *retired;	      /* slots with empty sets; until profiles_drained() */
+	uint32_t n_stocked, n_vacant, n_retired;
+	int placed[PROFILES_PLACED_MAX]; /* sets of the last slots, until profiles_placed() */
+	uint32_t n_placed;
+	uint64_t pair_memory;		/* kernel memory of all pair sets, bytes */
+	uint64_t other_memory;		/* of all other maps, as last asked for */
+	uint64_t memory_limit;		/* of both; UINT64_MAX: none */
+	bool wants_slots, wants_memory; /* somebody has to leave */
+	bool grow_waits;		/* of a note */
 };
 
 /* Return: 0 or -ENOMEM. To be freed with profiles_free(). */
@@ -32,12 +47,55 @@ int profiles_new(struct kernel *kernel, struct profiles **ret);
 void profiles_free(struct profiles *profiles);
 
 /**
- * profiles_stock() - works towards PROFILE_SLOT_STOCK empty slots, a few at a time.
+ * profiles_stock() - works towards .stock empty slots, a few at a time.
  * @ret_more: to be called again soon
+ *
+ * Where there are none to be had, .wants_slots or .wants_memory says so.
  *
  * Return: 0, or -errno when the kernel refuses a map.
  */
 int profiles_stock(struct profiles *profiles, bool *ret_more);
+
+/**
+ * profiles_retire() - takes profiles out of memory whose programs do not run.
+ * @slots, @n: which; at most PROFILES_RETIRE_MAX. On return those that have left
+ * @unchanged: is the slot's profile what is on disk? Asked when nobody can use it any more
+ * @context:   of @unchanged
+ *
+ * A program that begins meanwhile keeps its profile in memory.
+ *
+ * Return: how many have left; -errno.
+ */
+int profiles_retire(struct profiles *profiles, uint32_t *slots, uint32_t n,
+		    bool (*unchanged)(void *context, uint32_t slot), void *context);
+
+#define PROFILES_RETIRE_MAX 64
+
+/* Empties a slot that nobody can reach any more. Return: 0 or -errno. */
+int profile_vacate(struct profiles *profiles, uint32_t slot);
+
+/* No event of a retired slot can come any more: it may have another profile. */
+void profiles_drained(struct profiles *profiles);
+
+/**
+ * profiles_place() - puts a profile into memory, before any program is attached.
+ * @exe:     the executable; it must not have a profile in memory
+ * @words:   its pairs
+ * @ret_slot: its slot; of the head only .exe and .words are set
+ *
+ * Return: 0; -ENOSPC when there is no slot, or no memory within the limit; -errno.
+ */
+int profiles_place(struct profiles *profiles, const struct ebph_exe *exe, const uint64_t *words,
+		   size_t n_words, uint32_t *ret_slot);
+
+/* The last ones have been placed; many at once take the kernel less time. Return: 0 or -errno. */
+int profiles_placed(struct profiles *profiles);
+
+/* Kernel memory of all maps, by its own account, in bytes. */
+uint64_t profiles_memory(const struct profiles *profiles);
+
+/* May the maps take so much more? If not, .wants_memory is set. */
+bool profiles_room(struct profiles *profiles, uint64_t bytes);
 
 /**
  * profile_learn_path() - takes what is known of an executable's path, if it is true.
@@ -50,6 +108,12 @@ int profiles_stock(struct profiles *profiles, bool *ret_more);
 bool profile_learn_path(struct profiles *profiles, uint32_t slot, const struct ebph_exe *exe,
 			uint32_t pid, const char *hint);
 
+/* Is the file at @path, here, this executable? */
+bool path_is_exe(const char *path, const struct ebph_exe *exe);
+
+/* Takes a path over that path_is_exe() is true of. */
+void profile_known_path(struct profiles *profiles, uint32_t slot, const char *path);
+
 /**
  * profile_name() - the path of a slot's executable for people: the hint and a remark while the
  * path is unknown. Never NULL; valid until the next call with the same slot.
@@ -60,14 +124,15 @@ const char *profile_name(struct profiles *profiles, uint32_t slot);
 void profile_protect(struct profiles *profiles, uint32_t slot);
 
 /**
- * profile_grow() - replaces the pair set of a slot by one of twice the size.
+ * profile_grow() - replaces the pair set of a slot by a larger one.
+ * @min_words: that it must have room for, besides being larger
  *
  * No pair that is written meanwhile is lost: replacing the map waits for the programs that still
  * use the old one, and what they wrote is copied once more.
  *
- * Return: 0; -ENOSPC at the largest size; -errno.
+ * Return: 0; -ENOSPC at the largest size; -EDQUOT when memory_limit forbids it; -errno.
  */
-int profile_grow(struct profiles *profiles, uint32_t slot);
+int profile_grow(struct profiles *profiles, uint32_t slot, size_t min_words);
 
 /**
  * profile_late_merge() - takes the pairs that waited for the set of a slot to grow into it.

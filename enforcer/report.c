@@ -4,7 +4,9 @@
 #include <inttypes.h>
 #include <sys/resource.h>
 
+#include "enforcer/keep.h"
 #include "enforcer/log.h"
+#include "enforcer/set.h"
 #include "enforcer/util.h"
 
 static uint64_t cpu_ns(void)
@@ -47,6 +49,9 @@ void report_start(struct report *report, const struct conf *conf, struct kernel 
 	X(missed_runs, kernel_missed_runs(kernel),                                                 \
 	  "events not seen: the kernel skipped a program of ours")                                 \
 	X(log_lost, log_lost(), "lines of the log that nobody took")                               \
+	X(save_failed, sink->keep->save_failed,                                                    \
+	  "profiles that could not be saved, and are tried again")                                 \
+	X(load_failed, sink->keep->load_failed, "files with profiles that could not be used")      \
 	X(malformed, sink->malformed, "records from the kernel that make no sense")                \
 	X(journal_failed, sink->journal.failed, "lines missing in the event file")
 
@@ -97,10 +102,48 @@ void report_end(struct report *report)
 	report->counters = NULL;
 }
 
+/* The memory of each profile, into the event file. Return: the slot of the largest; 0: none. */
+static uint32_t memory_tell(struct profiles *profiles, struct event_sink *sink, bool each)
+{
+	uint32_t largest = 0;
+
+	for (uint32_t slot = 1; slot < profiles->next_slot; slot++) {
+		const struct ebph_profile *head = &profiles->kernel->heads[slot];
+		uint32_t blocks = profiles->notes[slot].blocks;
+
+		if (head->state == EBPH_STATE_NONE)
+			continue;
+		if (!largest || blocks > profiles->notes[largest].blocks)
+			largest = slot;
+		if (each)
+			event_profile(sink, "memory", slot,
+				      json_pack("{s:s, s:i, s:i}", "state",
+						state_name((enum ebph_state)head->state), "words",
+						(int)head->words, "bytes",
+						(int)(set_memory(blocks) + sizeof(*head))));
+	}
+	return largest;
+}
+
+static void memory_report(struct profiles *profiles, struct event_sink *sink, bool each)
+{
+	uint32_t largest = memory_tell(profiles, sink, each);
+
+	profiles->other_memory = kernel_memory(profiles->kernel);
+	log_info("in the kernel: maps %.2f MB, pair sets %.2f MB, of %.0f MB at most",
+		 (double)profiles->other_memory / 1e6, (double)profiles->pair_memory / 1e6,
+		 (double)profiles->memory_limit / 1e6);
+	if (largest)
+		log_info("the largest pair set: %.1f kB, %u words, of %s",
+			 (double)set_memory(profiles->notes[largest].blocks) / 1e3,
+			 profiles->kernel->heads[largest].words, profile_name(profiles, largest));
+}
+
 void report_print(struct report *report, struct kernel *kernel, struct profiles *profiles,
 		  struct event_sink *sink, bool asked)
 {
 	uint64_t now = now_ns(CLOCK_MONOTONIC), cpu = cpu_ns();
+	uint32_t loading = profiles_in_state(profiles, EBPH_STATE_LOADING);
 	uint32_t training = profiles_in_state(profiles, EBPH_STATE_TRAINING);
 	uint32_t frozen = profiles_in_state(profiles, EBPH_STATE_FROZEN);
 	uint32_t normal = profiles_in_state(profiles, EBPH_STATE_NORMAL);
@@ -115,15 +158,17 @@ void report_print(struct report *report, struct kernel *kernel, struct profiles 
 		stop_ns += head->stop_ns;
 		aborts += head->aborts;
 	}
-	log_info("%u profiles: %u training, %u frozen, %u normal; %" PRIu64 " calls, %" PRIu64
-		 " anomalies, %" PRIu64 " delays decided (%.2f s), %" PRIu64 " execves to refuse",
-		 training + frozen + normal, training, frozen, normal, calls, anomalies, stops,
-		 (double)stop_ns / (double)NSEC_PER_SEC, aborts);
-	log_info("ebphd itself: %.2f %% CPU, %.1f MB; in the kernel: maps %.1f MB, pair sets "
-		 "%.1f MB",
+	log_info("%u profiles in memory: %u loading, %u training, %u frozen, %u normal; %u on "
+		 "disk; %" PRIu64 " have left memory",
+		 loading + training + frozen + normal, loading, training, frozen, normal,
+		 sink->keep->catalog.n_saved, sink->keep->evicted);
+	log_info("%" PRIu64 " calls, %" PRIu64 " anomalies, %" PRIu64
+		 " delays decided (%.2f s), %" PRIu64 " execves to refuse",
+		 calls, anomalies, stops, (double)stop_ns / (double)NSEC_PER_SEC, aborts);
+	log_info("ebphd itself: %.2f %% CPU, %.1f MB",
 		 100.0 * (double)(cpu - report->cpu_ns) / (double)(now - report->since_ns + 1),
-		 (double)resident_memory() / 1e6, (double)kernel_memory(kernel) / 1e6,
-		 (double)profiles->pair_memory / 1e6);
+		 (double)resident_memory() / 1e6);
+	memory_report(profiles, sink, asked);
 	counters_report(report, kernel, sink, asked);
 	report->since_ns = now;
 	report->cpu_ns = cpu;

@@ -25,7 +25,7 @@ static int event_take(void *context, void *record, size_t size)
 		int r = 0;
 
 		if (rig->profiles->notes[event->slot].blocks <= grow->blocks)
-			r = profile_grow(rig->profiles, event->slot);
+			r = profile_grow(rig->profiles, event->slot, 0);
 		if (!r)
 			r = profile_late_merge(rig->profiles, event->slot);
 		CHECK(!r, "cannot grow a pair set: %s", strerror(-r));

@@ -37,11 +37,13 @@ static void conf_write(const struct daemon *daemon, const struct daemon_conf *co
 	file = fopen(path, "we");
 	REQUIRE(file, "%s: %s", path, strerror(errno));
 	fprintf(file,
-		"[enforcer]\n%s[detection]\n%s[response]\n%s[store]\n%s[log]\nevents = %s/events\n",
+		"[enforcer]\n%s[detection]\n%s[response]\n%s[store]\n%sstate_dir = %s%s\n"
+		"[log]\nevents = %s/events\n",
 		conf->enforcer ? conf->enforcer : "",
 		conf->detection ? conf->detection : DETECTION_QUICK,
 		conf->response ? conf->response : "", conf->store ? conf->store : "",
-		daemon->folder);
+		conf->state_dir ? conf->state_dir : daemon->folder, conf->state_dir ? "" : "/state",
+		daemon->folder); /* "": none */
 	fclose(file);
 }
 

@@ -24,6 +24,7 @@ struct daemon {
  */
 struct daemon_conf {
 	const char *enforcer, *detection, *response, *store;
+	const char *state_dir; /* NULL: a new one */
 	int log_fd; /* where ebphd writes for people; 0: to a file, see daemon_log() */
 };
 

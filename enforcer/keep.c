@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What is saved when; the dialogue with the saver. */
+#include "enforcer/keep.h"
+
+#include <poll.h>
+#include <string.h>
+
+#include "enforcer/event.h"
+#include "enforcer/log.h"
+#include "enforcer/restore.h"
+#include "enforcer/util.h"
+
+#define RETRY_NS       (30 * NSEC_PER_SEC) /* until what could not be saved is tried again */
+#define SLOW_NS	       (10 * NSEC_PER_SEC) /* a job that takes longer is worth a line */
+#define FINISH_STEP_MS 20000		   /* a job at the end that takes longer is given up */
+
+/* ---- queues ------------------------------------------------------------------------------ */
+
+static int queue_new(struct slot_queue *queue, uint32_t n_slots)
+{
+	queue->room = n_slots + 1;
+	queue->slots = calloc(queue->room, sizeof(*queue->slots));
+	queue->queued = calloc(queue->room, sizeof(*queue->queued));
+	return queue->slots && queue->queued ? 0 : -ENOMEM;
+}
+
+static void queue_free(struct slot_queue *queue)
+{
+	free(queue->slots);
+	free(queue->queued);
+}
+
+void queue_push(struct slot_queue *queue, uint32_t slot)
+{
+	if (queue->queued[slot])
+		return;
+	queue->queued[slot] = true;
+	queue->slots[(queue->first + queue->n++) % queue->room] = slot;
+}
+
+uint32_t queue_pop(struct slot_queue *queue)
+{
+	uint32_t slot;
+
+	if (!queue->n)
+		return 0;
+	slot = queue->slots[queue->first];
+	queue->first = (queue->first + 1) % queue->room;
+	queue->n--;
+	queue->queued[slot] = false;
+	return slot;
+}
+
+/* ---- images ------------------------------------------------------------------------------ */
+
+/* The file names of what is on disk and is not needed any more. */
+static void removal_add(struct keep *keep, const char *file)
+{
+	char **more = reallocarray(keep->removals, keep->n_removals + 1, sizeof(*more));
+	char *copy = strdup(file);
+
+	if (more)
+		keep->removals = more;
+	if (more && copy)
+		more[keep->n_removals++] = copy;
+	else
+		free(copy); /* it stays on disk; the next start finds it */
+}
+
+void keep_drop(struct keep *keep, struct record *entry)
+{
+	if (entry->file)
+		removal_add(keep, entry->file);
+	catalog_remove(&keep->catalog, entry);
+}
+
+/* All that is saved of a head, but not what changes without anything having been learned. */
+static bool head_same(const struct ebph_profile *a, const struct ebph_profile *b)
+{
+	return a->state == b->state && a->calls == b->calls && a->runs == b->runs &&
+	       a->last_mod_calls == b->last_mod_calls && a->words == b->words &&
+	       a->normal_calls == b->normal_calls && a->anomalies == b->anomalies &&
+	       a->normal_anomalies == b->normal_anomalies && a->stop_ns == b->stop_ns &&
+	       a->stops == b->stops && a->aborts == b->aborts && a->forgets == b->forgets &&
+	       a->normal_due_ns == b->normal_due_ns && a->last_run_ns == b->last_run_ns;
+}
+
+bool keep_is_saved(const struct keep *keep, uint32_t slot)
+{
+	const struct profile_note *note = &keep->profiles->notes[slot];
+
+	return note->entry && note->entry->file && !note->grow_waits &&
+	       head_same(&keep->profiles->kernel->heads[slot], &note->kept);
+}
+
+int keep_image(const struct keep *keep, uint32_t slot, struct ebph_profile *ret_head,
+	       struct image *ret)
+{
+	const struct profile_note *note = &keep->profiles->notes[slot];
+	struct ebph_profile head;
+	uint64_t *words = NULL;
+	size_t n_words = 0;
+	int r;
+
+	/* Before the words: whatever comes in after them changes the head once more. */
+	head = *(volatile struct ebph_profile *)&keep->profiles->kernel->heads[slot];
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	r = profile_words(keep->profiles, slot, &words, &n_words);
+	if (r)
+		return r;
+	*ret = (struct image){
+		.exe = head.exe,
+		.machine = keep->catalog.machine,
+		.state = head.state,
+		.runs = head.runs,
+		.calls = head.calls,
+		.last_mod_calls = head.last_mod_calls,
+		.normal_calls = head.normal_calls,
+		.anomalies = head.anomalies,
+		.stop_ns = head.stop_ns,
+		.stops = head.stops,
+		.aborts = head.aborts,
+		.normal_anomalies = head.normal_anomalies,
+		.last_run_ns = head.last_run_ns + keep->real_offset_ns,
+		.path = note->path ? strdup(note->path) : NULL,
+	};
+	if (head.state == EBPH_STATE_FROZEN)
+		ret->normal_due_ns = (int64_t)head.normal_due_ns + keep->real_offset_ns;
+	image_words_set(ret, words, n_words);
+	*ret_head = head;
+	return 0;
+}
+
+/* ---- jobs -------------------------------------------------------------------------------- */
+
+static int job_begin(struct keep *keep, enum saver_op op, const char *name, uint32_t slot)
+{
+	keep->saver.job->op = op;
+	snprintf(keep->saver.job->name, sizeof(keep->saver.job->name), "%s", name);
+	keep->job.slot = slot;
+	return saver_begin(&keep->saver);
+}
+
+static uint32_t slot_state(const struct keep *keep, uint32_t slot)
+{
+	return __atomic_load_n(&keep->profiles->kernel->heads[slot].state, __ATOMIC_ACQUIRE);
+}
+
+/* Return: 0: the saver has a job; -EAGAIN: there was nothing to save; -errno. */
+static int save_begin(struct keep *keep, uint32_t slot)
+{
+	uint32_t state = slot_state(keep, slot);
+	IMAGE_CLEANUP struct image image = {0};
+	char name[STORE_NAME_MAX];
+	AUTO_FREE void *data = NULL;
+	size_t bytes;
+	int r;
+
+	if (state == EBPH_STATE_NONE || state == EBPH_STATE_LOADING ||
+	    !keep->profiles->notes[slot].entry || keep_is_saved(keep, slot))
+		return -EAGAIN;
+	r = keep_image(keep, slot, &keep->job.head, &image);
+	if (!r)
+		r = image_encode(&image, &data, &bytes);
+	if (r)
+		return r;
+	/* What began loading in between is not what the image says. */
+	if (keep->job.head.state == EBPH_STATE_NONE || keep->job.head.state == EBPH_STATE_LOADING)
+		return -EAGAIN;
+	store_name(&image, name);
+	memcpy(keep->saver.job->data, data, bytes);
+	keep->saver.job->bytes = bytes;
+	return job_begin(keep, SAVER_SAVE, name, slot);
+}
+
+static int load_begin(struct keep *keep, uint32_t slot)
+{
+	const struct record *base = restore_base(keep, slot);
+
+	if (!base)
+		return -EAGAIN; /* it has been answered otherwise */
+	return job_begin(keep, SAVER_LOAD, base->file, slot);
+}
+
+/* The next slot of the pass over all. Return: as save_begin(); -ENOENT at the end. */
+static int pass_next(struct keep *keep)
+{
+	while (keep->cursor && keep->cursor < keep->profiles->next_slot) {
+		int r = save_begin(keep, keep->cursor++);
+
+		if (r != -EAGAIN)
+			return r;
+	}
+	keep->cursor = 0;
+	return -ENOENT;
+}
+
+static int removal_begin(struct keep *keep)
+{
+	char *name = keep->removals[--keep->n_removals];
+	int r = job_begin(keep, SAVER_REMOVE, name, 0);
+
+	free(name);
+	return r;
+}
+
+/* Gives the saver what is most urgent, until it has a job or there is none. */
+void keep_pump(struct keep *keep)
+{
+	int r = -EAGAIN;
+
+	while (!keep->saver.busy && (r == -EAGAIN || r == -ENOMEM)) {
+		if (keep->loads.n)
+			r = load_begin(keep, queue_pop(&keep->loads));
+		else if (keep->saves.n && !keep->failing)
+			r = save_begin(keep, queue_pop(&keep->saves));
+		else if (keep->n_removals)
+			r = removal_begin(keep);
+		else if (keep->cursor)
+			r = pass_next(keep);
+		else
+			break;
+	}
+}
+
+static void save_failed(struct keep *keep, int error)
+{
+	keep->save_failed++;
+	if (!keep->failing) {
+		log_error("cannot save profiles in %s: %s. They stay in memory, and saving is "
+			  "tried again",
+			  keep->store->dir, strerror(-error));
+		event_self(keep->sink, "store",
+			   json_pack("{s:s, s:s}", "state", "failing", "error", strerror(-error)));
+	}
+	keep->failing = error;
+	/* The others would fail, too. */
+	keep->cursor = 0;
+	keep->next_pass_ns =
+		now_ns(CLOCK_MONOTONIC) + (keep->conf->store.save_interval_ns < RETRY_NS ?
+						   keep->conf->store.save_interval_ns :
+						   RETRY_NS);
+}
+
+static void save_done(struct keep *keep, const char *name, int error)
+{
+	struct profile_note *note = &keep->profiles->notes[keep->job.slot];
+	struct record *entry = note->entry;
+
+	if (error) {
+		save_failed(keep, error);
+		return;
+	}
+	if (keep->failing) {
+		log_info("profiles are saved in %s again", keep->store->dir);
+		event_self(keep->sink, "store", json_pack("{s:s}", "state", "good"));
+		keep->failing = 0;
+	}
+	if (!entry)
+		return;
+	note->kept = keep->job.head;
+	entry->state = note->kept.state;
+	entry->last_run_ns = note->kept.last_run_ns + keep->real_offset_ns;
+	if (entry->file && strcmp(entry->file, name))
+		removal_add(keep, entry->file); /* its name has changed, its path is known now */
+	catalog_saved(&keep->catalog, entry, name);
+	restore_saved(keep, keep->job.slot);
+}
+
+void keep_answered(struct keep *keep)
+{
+	const struct saver_job *job = keep->saver.job;
+	enum saver_op op = job->op;
+	int r = saver_done(&keep->saver);
+
+	if (r == -EAGAIN)
+		return;
+	keep->slow_reported = false;
+	if (r) {
+		log_warn("the process that saves profiles died: starting another");
+		saver_end(&keep->saver);
+		if (op == SAVER_LOAD)
+			queue_push(&keep->loads, keep->job.slot);
+		keep_start(keep);
+		return;
+	}
+	if (op == SAVER_SAVE)
+		save_done(keep, job->name, job->error);
+	else if (op == SAVER_LOAD)
+		restore_loaded(keep, keep->job.slot, job);
+	else if (job->error)
+		log_warn("cannot remove %s/%s: %s", keep->store->dir, job->name,
+			 strerror(-job->error));
+	keep_pump(keep);
+}
+
+/* ---- now and then -------------------------------------------------------------------------- */
+
+void keep_became_normal(struct keep *keep, uint32_t slot)
+{
+	if (!keep->store || !keep->profiles->notes[slot].entry)
+		return;
+	queue_push(&keep->saves, slot);
+	keep_pump(keep);
+}
+
+static void pass_begin(struct keep *keep, uint64_t now)
+{
+	keep->cursor = 1;
+	keep->next_pass_ns = now + keep->conf->store.save_interval_ns;
+	/* Once more, with one profile to try. */
+	for (; keep->n_removals == 0 && keep->catalog.n_saved > keep->conf->store.max_saved;) {
+		struct record *least = catalog_least(&keep->catalog);
+
+		if (!least)
+			break;
+		keep_drop(keep, least);
+	}
+}
+
+static void slow_report(struct keep *keep, uint64_t now)
+{
+	if (!keep->saver.busy || keep->slow_reported || now < keep->saver.since_ns + SLOW_NS)
+		return;
+	log_warn("the disk that holds %s has been busy with one profile for %llu s",
+		 keep->store->dir, SLOW_NS / NSEC_PER_SEC);
+	event_self(keep->sink, "store", json_pack("{s:s}", "state", "slow"));
+	keep->slow_reported = true;
+}
+
+void keep_tick(struct keep *keep)
+{
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+
+	keep_make_room(keep);
+	if (!keep->store)
+		return;
+	restore_tick(keep);
+	slow_report(keep, now);
+	if (!keep->cursor && now >= keep->next_pass_ns)
+		pass_begin(keep, now);
+	keep_pump(keep);
+}
+
+void keep_finish(struct keep *keep)
+{
+	struct pollfd answer = {.fd = keep->saver.fd, .events = POLLIN};
+	uint64_t failed = keep->save_failed;
+
+	if (!keep->store || keep->saver.fd < 0)
+		return;
+	restore_finish(keep);
+	keep->failing = 0;
+	keep->cursor = 1;
+	keep_pump(keep);
+	while (keep->saver.busy && keep->save_failed == failed) {
+		answer.fd = keep->saver.fd;
+		if (poll(&answer, 1, FINISH_STEP_MS) == 0) {
+			log_error("the disk that holds %s does not answer: what was learned since "
+				  "the last time it did is lost",
+				  keep->store->dir);
+			return;
+		}
+		keep_answered(keep);
+	}
+}
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+int keep_new(const struct conf *conf, struct profiles *profiles, struct event_sink *sink,
+	     struct keep **ret)
+{
+	struct keep *keep = calloc(1, sizeof(*keep));
+	int r;
+
+	if (!keep)
+		return -ENOMEM;
+	keep->conf = conf;
+	keep->profiles = profiles;
+	keep->sink = sink;
+	keep->saver.fd = -1;
+	keep->catalog.machine = image_machine();
+	keep->real_offset_ns = (int64_t)now_ns(CLOCK_REALTIME) - (int64_t)now_ns(CLOCK_BOOTTIME);
+	keep->next_pass_ns = now_ns(CLOCK_MONOTONIC) + conf->store.save_interval_ns;
+	r = queue_new(&keep->loads, profiles->kernel->n_slots);
+	if (!r)
+		r = queue_new(&keep->saves, profiles->kernel->n_slots);
+	if (!r)
+		r = queue_new(&keep->begins, profiles->kernel->n_slots);
+	if (!r && *conf->store.state_dir)
+		r = keep_read(keep);
+	if (r) {
+		keep_free(keep);
+		return r;
+	}
+	kernel_settings(profiles->kernel)->store = !!keep->store;
+	*ret = keep;
+	return 0;
+}
+
+int keep_start(struct keep *keep)
+{
+	int r;
+
+	if (!keep->store)
+		return 0;
+	r = saver_new(keep->store, keep->profiles->kernel, &keep->saver);
+	if (r)
+		log_error("cannot start the process that saves profiles: %s", strerror(-r));
+	return r;
+}
+
+void keep_free(struct keep *keep)
+{
+	if (!keep)
+		return;
+	saver_end(&keep->saver);
+	queue_free(&keep->loads);
+	queue_free(&keep->saves);
+	queue_free(&keep->begins);
+	for (size_t i = 0; i < keep->n_removals; i++)
+		free(keep->removals[i]);
+	free(keep->removals);
+	catalog_clear(&keep->catalog);
+	store_free(keep->store);
+	free(keep);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Nothing learned is lost: what changes is saved, what was saved comes back when its program runs,
+ * and what leaves memory is on disk. The disk itself is the saver's (saver.h).
+ *
+ * A profile's way: a program without one in memory gets an empty slot in the state loading, and
+ * says so by an event. If there is a profile of the executable on disk, its words are united with
+ * those that were seen meanwhile, which do not count as belonging to it unless it is training. If
+ * there is none, training begins, with what an older version of the program knew (on_upgrade).
+ */
+#ifndef EBPH_ENFORCER_KEEP_H
+#define EBPH_ENFORCER_KEEP_H
+
+#include "enforcer/catalog.h"
+#include "enforcer/profile.h"
+#include "enforcer/saver.h"
+
+struct event_sink;
+
+/* Slots that wait for something, the first first; none twice. */
+struct slot_queue {
+	uint32_t *slots;
+	bool *queued; /* by slot */
+	uint32_t first, n, room;
+};
+
+struct keep {
+	const struct conf *conf;
+	struct profiles *profiles;
+	struct event_sink *sink;
+	struct store *store; /* NULL: nothing is kept */
+	struct catalog catalog;
+	struct saver saver;
+	int64_t real_offset_ns; /* CLOCK_REALTIME less CLOCK_BOOTTIME, as it was at the start */
+	struct slot_queue loads, saves, begins;
+	uint32_t begins_due; /* so many of .begins have waited for a tick */
+	char **removals;     /* names of files */
+	size_t n_removals;
+	struct {
+		uint32_t slot;		  /* that the saver's job is about; 0: a removal */
+		struct ebph_profile head; /* as it is being saved */
+	} job;
+	uint32_t cursor;       /* of the pass over all slots; 0: none is under way */
+	uint64_t next_pass_ns; /* CLOCK_MONOTONIC */
+	uint32_t n_detached;
+	int failing; /* -errno of the last save; 0: it went well */
+	bool slow_reported, stuck_reported;
+	uint64_t save_failed, load_failed, evicted; /* counters */
+};
+
+/**
+ * keep_new() - opens the store, reads what is there and puts it into memory as far as that goes.
+ * @sink: for what is to be told
+ *
+ * Before any program is attached. Return: 0; -errno with a line logged.
+ */
+int keep_new(const struct conf *conf, struct profiles *profiles, struct event_sink *sink,
+	     struct keep **ret);
+
+/* Starts the saver; from now on the daemon must not wait for a disk. Return: 0 or -errno. */
+int keep_start(struct keep *keep);
+
+void keep_free(struct keep *keep);
+
+/* A program has told of itself, or its path has become known. */
+void keep_announced(struct keep *keep, uint32_t slot);
+
+/* A profile has become normal. */
+void keep_became_normal(struct keep *keep, uint32_t slot);
+
+/* Something to do now and then. */
+void keep_tick(struct keep *keep);
+
+/* The saver has answered: .saver.fd is readable. */
+void keep_answered(struct keep *keep);
+
+/* Saves all that has changed, and waits for it; but not for a disk that does nothing at all. */
+void keep_finish(struct keep *keep);
+
+#endif

@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A program gets back what is known of it, or what an older version of it knew. */
+#include "enforcer/restore.h"
+
+#include <string.h>
+
+#include "enforcer/event.h"
+#include "enforcer/log.h"
+#include "enforcer/util.h"
+
+/* What a profile on disk is to the program in a slot. */
+enum relation {
+	NOTHING,
+	OLDER, /* another file was at its path */
+	SAME,  /* its own; also from another machine, or from before devices were renumbered */
+};
+
+static struct ebph_profile *head_of(const struct keep *keep, uint32_t slot)
+{
+	return &keep->profiles->kernel->heads[slot];
+}
+
+static uint32_t state_of(const struct keep *keep, uint32_t slot)
+{
+	return __atomic_load_n(&head_of(keep, slot)->state, __ATOMIC_ACQUIRE);
+}
+
+static bool is_fresh(const struct keep *keep, uint32_t slot)
+{
+	return __atomic_load_n(&head_of(keep, slot)->flags, __ATOMIC_ACQUIRE) & EBPH_PROFILE_FRESH;
+}
+
+/* The same file, though its device has another number since the last boot. */
+static bool is_renumbered(const struct ebph_exe *a, const struct ebph_exe *b)
+{
+	return a->dev != b->dev && a->ino == b->ino && a->mtime_ns == b->mtime_ns &&
+	       a->generation == b->generation;
+}
+
+/* Is this version of a program to be taken for the executable, which has no profile of its own? */
+static bool stands_for(const struct keep *keep, const struct record *version,
+		       const struct ebph_exe *exe)
+{
+	return !version->slot && version->file &&
+	       (version->machine != keep->catalog.machine || is_renumbered(&version->exe, exe));
+}
+
+static struct record *base_find(struct keep *keep, uint32_t slot, enum relation *ret)
+{
+	const struct profile_note *note = &keep->profiles->notes[slot];
+	const struct ebph_exe *exe = &head_of(keep, slot)->exe;
+	struct record *own = catalog_find(&keep->catalog, exe), *older = NULL;
+	struct program *program = note->path ? catalog_program(&keep->catalog, note->path) : NULL;
+
+	*ret = SAME;
+	if (own && own != note->entry)
+		return own;
+	for (struct record *v = program ? program->versions : NULL; v; v = v->next) {
+		if (v == own)
+			continue;
+		if (stands_for(keep, v, exe))
+			return v;
+		if ((v->slot || v->file) && (!older || older->last_run_ns < v->last_run_ns))
+			older = v;
+	}
+	*ret = older ? OLDER : NOTHING;
+	return older;
+}
+
+/* ---- taking an image over ------------------------------------------------------------------ */
+
+static int word_compare(const void *left, const void *right)
+{
+	uint64_t a = *(const uint64_t *)left & EBPH_WORD_KEY_MASK;
+	uint64_t b = *(const uint64_t *)right & EBPH_WORD_KEY_MASK;
+
+	return (a > b) - (a < b);
+}
+
+/* How many of the pairs that a slot has seen do not belong to the profile in @image. */
+static unsigned int strange_count(struct keep *keep, uint32_t slot, const struct image *image)
+{
+	AUTO_FREE uint64_t *words = NULL;
+	unsigned int strange = 0;
+	size_t n = 0;
+
+	if (profile_words(keep->profiles, slot, &words, &n))
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		const uint64_t *known = image->n_words ?
+						bsearch(&words[i], image->words, image->n_words,
+							sizeof(words[i]), word_compare) :
+						NULL;
+		uint32_t normal = known ? ebph_word_normal(*known) : 0;
+
+		strange += (unsigned int)__builtin_popcount(ebph_word_training(words[i]) & ~normal);
+	}
+	return strange;
+}
+
+/* Unites words with the set of a slot, which is made large enough for them before. */
+static int words_take(struct keep *keep, uint32_t slot, const uint64_t *words, size_t n_words)
+{
+	const struct ebph_profile *head = head_of(keep, slot);
+	size_t room = (size_t)keep->profiles->notes[slot].blocks * EBPH_BLOCK_WORDS * 3 / 4;
+	int r;
+
+	if (head->words + n_words > room) {
+		r = profile_grow(keep->profiles, slot, head->words + n_words);
+		if (r && r != -ENOSPC && r != -EDQUOT)
+			return r; /* at those two what finds no room waits for it */
+		if (r == -EDQUOT)
+			keep->profiles->notes[slot].grow_waits = true;
+	}
+	r = kernel_merge(keep->profiles->kernel, slot, words, n_words);
+	return r == -ENOSPC ? 0 : r;
+}
+
+void restore_head(struct keep *keep, uint32_t slot, const struct image *image)
+{
+	struct ebph_profile *head = head_of(keep, slot);
+	uint64_t due = 0, latest = now_ns(CLOCK_BOOTTIME) + keep->conf->detection.normal_wait_ns;
+
+	/* Programs run and add to it, too. */
+	__atomic_add_fetch(&head->calls, image->calls, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&head->normal_calls, image->normal_calls, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&head->anomalies, image->anomalies, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&head->normal_anomalies, image->normal_anomalies, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&head->stop_ns, image->stop_ns, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&head->stops, image->stops, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&head->aborts, image->aborts, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&head->runs, image->runs, __ATOMIC_RELAXED);
+	if (!head->last_run_ns)
+		head->last_run_ns = image->last_run_ns - keep->real_offset_ns;
+	if (image->state != EBPH_STATE_FROZEN)
+		return;
+	/* The clock may have been set: nobody waits for longer than he would from now on. */
+	if (image->normal_due_ns > keep->real_offset_ns)
+		due = (uint64_t)(image->normal_due_ns - keep->real_offset_ns);
+	head->normal_due_ns = due < latest ? due : latest;
+}
+
+static void state_set(struct keep *keep, uint32_t slot, uint32_t before, uint32_t after)
+{
+	__atomic_compare_exchange_n(&head_of(keep, slot)->state, &before, after, false,
+				    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+/* From loading to what the image says. What was seen meanwhile does not belong to a normal one. */
+static int normal_take(struct keep *keep, uint32_t slot, const struct image *image)
+{
+	struct ebph_profile *head = head_of(keep, slot);
+	uint64_t calls = __atomic_exchange_n(&head->calls, 0, __ATOMIC_RELAXED);
+	int r = words_take(keep, slot, image->words, image->n_words);
+
+	if (r)
+		return r;
+	restore_head(keep, slot, image);
+	__atomic_add_fetch(&head->normal_calls, calls, __ATOMIC_RELAXED);
+	head->last_mod_calls = image->last_mod_calls;
+	state_set(keep, slot, EBPH_STATE_LOADING, EBPH_STATE_NORMAL);
+	return 0;
+}
+
+/* From loading to training, or to frozen where nothing new was seen meanwhile. */
+static int training_take(struct keep *keep, uint32_t slot, const struct image *image,
+			 unsigned int strange)
+{
+	bool frozen = image->state == EBPH_STATE_FROZEN && !strange;
+	struct ebph_profile *head = head_of(keep, slot);
+	int r = 0;
+
+	restore_head(keep, slot, image);
+	head->last_mod_calls = strange ? head->calls : image->last_mod_calls;
+	/* Before the words: of these it would accept what had not been accepted. */
+	if (!frozen)
+		r = kernel_command(keep->profiles->kernel, slot, EBPH_VERB_BEGIN);
+	if (!r)
+		r = words_take(keep, slot, image->words, image->n_words);
+	if (!r && frozen)
+		state_set(keep, slot, EBPH_STATE_LOADING, EBPH_STATE_FROZEN);
+	return r;
+}
+
+/* A slot that was loading, or that learned before its path was known, and now has a past. */
+static int past_take(struct keep *keep, uint32_t slot, const struct image *image)
+{
+	unsigned int strange = strange_count(keep, slot, image);
+	int r;
+
+	if (image->state == EBPH_STATE_NORMAL)
+		r = normal_take(keep, slot, image);
+	else
+		r = training_take(keep, slot, image, strange);
+	if (r)
+		return r;
+	if (image->state == EBPH_STATE_NORMAL && strange)
+		log_warn("%s is back in memory: %u pairs of calls that it lacks were seen before "
+			 "it was, and not answered",
+			 profile_name(keep->profiles, slot), strange);
+	else
+		log_debug("%s is back in memory", profile_name(keep->profiles, slot));
+	event_profile(keep->sink, "load", slot,
+		      json_pack("{s:s, s:i, s:i}", "state", state_name(image->state), "words",
+				(int)image->n_words, "unjudged",
+				image->state == EBPH_STATE_NORMAL ? (int)strange : 0));
+	return 0;
+}
+
+static int older_take(struct keep *keep, uint32_t slot, const struct image *old)
+{
+	IMAGE_CLEANUP struct image image = {0};
+	int r = image_inherit(&image, old);
+
+	if (!r)
+		r = words_take(keep, slot, image.words, image.n_words);
+	if (r)
+		return r;
+	log_info("%s is another file now: it trains on from what the old one was seen to do",
+		 profile_name(keep->profiles, slot));
+	event_profile(keep->sink, "inherit", slot, json_pack("{s:i}", "words", (int)image.n_words));
+	return 0;
+}
+
+/* ---- slots and their entries ----------------------------------------------------------------- */
+
+/* From now on the profile of a slot is kept. */
+static void entry_take(struct keep *keep, uint32_t slot)
+{
+	struct profile_note *note = &keep->profiles->notes[slot];
+	struct record *entry = note->entry;
+
+	if (!entry)
+		entry = catalog_add(&keep->catalog, &head_of(keep, slot)->exe,
+				    keep->catalog.machine, note->path);
+	if (!entry) {
+		log_warn("no memory to keep the profile of %s", profile_name(keep->profiles, slot));
+		return;
+	}
+	if (note->path)
+		catalog_name(&keep->catalog, entry, note->path);
+	entry->slot = slot;
+	note->entry = entry;
+	memset(&note->kept, 0, sizeof(note->kept)); /* to be saved in any case */
+}
+
+/*
+ * Nothing is known of it. From now on what is seen belongs to the profile, but a program on another
+ * CPU may still go by what was true a moment ago: what was seen until then is accepted at the tick
+ * after next.
+ */
+static void training_begin(struct keep *keep, uint32_t slot)
+{
+	if (state_of(keep, slot) == EBPH_STATE_LOADING) {
+		__atomic_or_fetch(&head_of(keep, slot)->flags, EBPH_PROFILE_FRESH,
+				  __ATOMIC_RELEASE);
+		queue_push(&keep->begins, slot);
+	}
+	entry_take(keep, slot);
+}
+
+static void begins_run(struct keep *keep, uint32_t n)
+{
+	while (n--) {
+		uint32_t slot = queue_pop(&keep->begins);
+
+		if (state_of(keep, slot) == EBPH_STATE_LOADING && is_fresh(keep, slot))
+			kernel_command(keep->profiles->kernel, slot, EBPH_VERB_BEGIN);
+	}
+	keep->begins_due = keep->begins.n;
+}
+
+void restore_finish(struct keep *keep)
+{
+	begins_run(keep, keep->begins.n);
+	restore_tick(keep);
+	begins_run(keep, keep->begins.n);
+}
+
+static void image_take(struct keep *keep, uint32_t slot, const struct image *image,
+		       enum relation relation)
+{
+	int r = relation == SAME ? past_take(keep, slot, image) : older_take(keep, slot, image);
+
+	if (r)
+		log_error("cannot load the profile of %s: %s", profile_name(keep->profiles, slot),
+			  strerror(-r));
+	training_begin(keep, slot);
+}
+
+/*
+ * Two slots for one executable: its key had been taken away just when it ran again, by us
+ * (profiles_retire()) or by the map itself, which is an LRU. The new one takes all over; what
+ * programs still do in the old one is taken when they have ended.
+ */
+static void twin_unite(struct keep *keep, uint32_t slot, struct record *entry)
+{
+	uint32_t old = entry->slot;
+	struct ebph_profile *head = head_of(keep, old), seen;
+	IMAGE_CLEANUP struct image image = {0};
+	int r = keep_image(keep, old, &seen, &image);
+
+	if (!r && image.state != EBPH_STATE_LOADING && image.state != EBPH_STATE_NONE)
+		r = past_take(keep, slot, &image);
+	if (r) {
+		log_error("cannot unite two profiles of %s: %s", profile_name(keep->profiles, old),
+			  strerror(-r));
+		return;
+	}
+	head->calls = head->normal_calls = head->anomalies = head->stop_ns = 0;
+	head->runs = head->stops = head->aborts = 0;
+	keep->profiles->notes[old].entry = NULL;
+	keep->profiles->notes[old].twin = slot;
+	keep->profiles->notes[slot].n_twins++;
+	keep->n_detached++;
+	entry_take(keep, slot);
+}
+
+/* The last program in a slot that another has taken over from has ended. */
+static void twin_end(struct keep *keep, uint32_t old)
+{
+	struct profile_note *note = &keep->profiles->notes[old];
+	AUTO_FREE uint64_t *words = NULL;
+	uint32_t slot = note->twin;
+	size_t n_words = 0;
+	int r = profile_words(keep->profiles, old, &words, &n_words);
+
+	if (!r)
+		r = words_take(keep, slot, words, n_words);
+	if (!r)
+		r = profile_vacate(keep->profiles, old);
+	if (r)
+		return; /* again at the next tick */
+	note->twin = 0;
+	keep->profiles->notes[slot].n_twins--;
+	keep->n_detached--;
+	memset(&keep->profiles->notes[slot].kept, 0, sizeof(struct ebph_profile));
+}
+
+/* ---- what happens -------------------------------------------------------------------------- */
+
+/* The program has learned anew while its past lay on disk, not yet known by its path. */
+static void past_await(struct keep *keep, uint32_t slot)
+{
+	if (state_of(keep, slot) != EBPH_STATE_LOADING || is_fresh(keep, slot))
+		kernel_command(keep->profiles->kernel, slot, EBPH_VERB_DOUBT);
+	queue_push(&keep->loads, slot);
+}
+
+static void base_take(struct keep *keep, uint32_t slot, struct record *base, enum relation relation)
+{
+	IMAGE_CLEANUP struct image image = {0};
+	struct ebph_profile head;
+
+	if (relation == OLDER && base->slot && !keep_image(keep, base->slot, &head, &image))
+		image_take(keep, slot, &image, OLDER);
+	else if (relation == OLDER)
+		queue_push(&keep->loads, slot);
+	else if (base->slot)
+		twin_unite(keep, slot, base);
+	else
+		past_await(keep, slot);
+}
+
+void keep_announced(struct keep *keep, uint32_t slot)
+{
+	struct profile_note *note = &keep->profiles->notes[slot];
+	uint32_t state = state_of(keep, slot);
+	enum relation relation;
+	struct record *base;
+
+	if (!keep->store || state == EBPH_STATE_NONE || note->twin)
+		return;
+	if (note->entry && (!note->path || note->entry->program))
+		return; /* nothing new */
+	base = base_find(keep, slot, &relation);
+	if (base && !base->slot && !base->file)
+		base = NULL;
+	if (relation == OLDER &&
+	    (keep->conf->store.on_upgrade == CONF_UPGRADE_FRESH || state == EBPH_STATE_NORMAL))
+		base = NULL;
+	if (note->entry)
+		entry_take(keep, slot); /* by its path, too */
+	if (base)
+		base_take(keep, slot, base, relation);
+	else
+		training_begin(keep, slot);
+	keep_pump(keep);
+}
+
+const struct record *restore_base(struct keep *keep, uint32_t slot)
+{
+	enum relation relation;
+	struct record *base = base_find(keep, slot, &relation);
+
+	if (state_of(keep, slot) == EBPH_STATE_NONE)
+		return NULL;
+	if (base && !base->slot && base->file)
+		return base;
+	training_begin(keep, slot); /* it has gone meanwhile */
+	return NULL;
+}
+
+void restore_loaded(struct keep *keep, uint32_t slot, const struct saver_job *job)
+{
+	IMAGE_CLEANUP struct image image = {0};
+	enum relation relation;
+	struct record *base = base_find(keep, slot, &relation);
+	const char *reason = job->reason;
+	int r = job->error;
+
+	if (state_of(keep, slot) == EBPH_STATE_NONE)
+		return;
+	if (!base || !base->file || strcmp(base->file, job->name)) {
+		queue_push(&keep->loads, slot); /* something has changed meanwhile */
+		return;
+	}
+	if (!r)
+		r = image_decode(job->data, job->bytes, &image, &reason);
+	if (!r) {
+		image_take(keep, slot, &image, relation);
+		return;
+	}
+	keep->load_failed++;
+	log_error("%s/%s cannot be used: %s. %s learns anew", keep->store->dir, job->name,
+		  *reason ? reason : strerror(-r), profile_name(keep->profiles, slot));
+	catalog_saved(&keep->catalog, base, NULL);
+	if (base->slot == 0 && base != keep->profiles->notes[slot].entry)
+		catalog_remove(&keep->catalog, base);
+	training_begin(keep, slot);
+}
+
+/* Of the other versions of a program stay the last one that was normal and the last one. */
+static void versions_thin(struct keep *keep, const struct record *entry)
+{
+	struct record *normal = NULL, *last = NULL, *next;
+
+	for (struct record *v = entry->program->versions; v; v = v->next) {
+		if (v == entry || entry->state == EBPH_STATE_NORMAL)
+			continue;
+		if (!last || last->last_run_ns < v->last_run_ns)
+			last = v;
+		if (v->state == EBPH_STATE_NORMAL &&
+		    (!normal || normal->last_run_ns < v->last_run_ns))
+			normal = v;
+	}
+	for (struct record *v = entry->program->versions; v; v = next) {
+		next = v->next;
+		if (v != entry && !v->slot &&
+		    ((v != normal && v != last) || stands_for(keep, v, &entry->exe)))
+			keep_drop(keep, v);
+	}
+}
+
+void restore_saved(struct keep *keep, uint32_t slot)
+{
+	const struct record *entry = keep->profiles->notes[slot].entry;
+
+	if (entry->program)
+		versions_thin(keep, entry);
+}
+
+void restore_tick(struct keep *keep)
+{
+	struct profiles *profiles = keep->profiles;
+
+	begins_run(keep, keep->begins_due);
+	for (uint32_t slot = 1; slot < profiles->next_slot; slot++) {
+		struct profile_note *note = &profiles->notes[slot];
+
+		if (note->twin && !__atomic_load_n(&head_of(keep, slot)->tasks, __ATOMIC_ACQUIRE))
+			twin_end(keep, slot);
+		if (state_of(keep, slot) != EBPH_STATE_LOADING || note->entry ||
+		    keep->loads.queued[slot] || (keep->saver.busy && keep->job.slot == slot))
+			continue;
+		/* Its event was lost, or is still on its way: then there is one tick more. */
+		if (note->unannounced)
+			keep_announced(keep, slot);
+		note->unannounced = !note->unannounced;
+	}
+}

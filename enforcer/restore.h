@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Between the files that keep profiles: keep.c, restore.c, room.c, read.c. */
+#ifndef EBPH_ENFORCER_RESTORE_H
+#define EBPH_ENFORCER_RESTORE_H
+
+#include "enforcer/keep.h"
+
+/* ---- keep.c ------------------------------------------------------------------------------- */
+
+void queue_push(struct slot_queue *queue, uint32_t slot);
+
+/* Return: the slot that has waited longest; 0: none. */
+uint32_t queue_pop(struct slot_queue *queue);
+
+/* Gives the saver what is most urgent, if it has nothing to do. */
+void keep_pump(struct keep *keep);
+
+/* Is what a slot holds on disk? */
+bool keep_is_saved(const struct keep *keep, uint32_t slot);
+
+/**
+ * keep_image() - what a slot holds.
+ * @ret_head: its head, which is not newer than the image
+ * @ret:      to be freed with image_clear()
+ *
+ * Return: 0 or -errno.
+ */
+int keep_image(const struct keep *keep, uint32_t slot, struct ebph_profile *ret_head,
+	       struct image *ret);
+
+/* Removes a profile that is not in memory, on disk, too. */
+void keep_drop(struct keep *keep, struct record *entry);
+
+/* ---- restore.c ---------------------------------------------------------------------------- */
+
+/* Return: what the profile of a slot is to be loaded from; NULL: nothing. */
+const struct record *restore_base(struct keep *keep, uint32_t slot);
+
+/* The saver has loaded what restore_base() said, or has not been able to. */
+void restore_loaded(struct keep *keep, uint32_t slot, const struct saver_job *job);
+
+/* A slot's profile has been saved: what it replaces goes. */
+void restore_saved(struct keep *keep, uint32_t slot);
+
+/* Looks for what nobody has told of, and lets training begin where nothing is known. */
+void restore_tick(struct keep *keep);
+
+/* Lets it begin now, wherever it is due. */
+void restore_finish(struct keep *keep);
+
+/* What a head takes over from an image; the state is not set. @moved_ns: see keep.real_offset_ns */
+void restore_head(struct keep *keep, uint32_t slot, const struct image *image);
+
+/* ---- room.c -------------------------------------------------------------------------------- */
+
+/* Takes profiles out of memory where slots or memory are wanted. */
+void keep_make_room(struct keep *keep);
+
+/* ---- read.c -------------------------------------------------------------------------------- */
+
+/* Opens the store and reads it. Return: 0; -errno with a line logged. */
+int keep_read(struct keep *keep);
+
+#endif

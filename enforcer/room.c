@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Who leaves memory when there is no room: on disk all of it stays. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "enforcer/event.h"
+#include "enforcer/log.h"
+#include "enforcer/restore.h"
+#include "enforcer/set.h"
+#include "enforcer/util.h"
+
+/* A profile that may leave memory. */
+struct candidate {
+	uint32_t slot;
+	bool normal;
+	int64_t last_run_ns;
+};
+
+static int candidate_compare(const void *left, const void *right)
+{
+	const struct candidate *a = left, *b = right;
+
+	if (a->normal != b->normal)
+		return a->normal - b->normal;
+	return (a->last_run_ns > b->last_run_ns) - (a->last_run_ns < b->last_run_ns);
+}
+
+/* Is nobody using the profile in this slot, and is it one that is kept? */
+static bool is_idle(const struct keep *keep, uint32_t slot)
+{
+	const struct ebph_profile *head = &keep->profiles->kernel->heads[slot];
+	const struct profile_note *note = &keep->profiles->notes[slot];
+	uint32_t state = __atomic_load_n(&head->state, __ATOMIC_ACQUIRE);
+
+	return note->entry && !note->n_twins && !__atomic_load_n(&head->tasks, __ATOMIC_ACQUIRE) &&
+	       (state == EBPH_STATE_TRAINING || state == EBPH_STATE_FROZEN ||
+		state == EBPH_STATE_NORMAL);
+}
+
+/* All that may leave, those first that leave first. Return: how many; -ENOMEM. */
+static int candidates_find(const struct keep *keep, struct candidate **ret)
+{
+	const struct profiles *profiles = keep->profiles;
+	struct candidate *found = calloc(profiles->next_slot, sizeof(*found));
+	int n = 0;
+
+	if (!found)
+		return -ENOMEM;
+	for (uint32_t slot = 1; slot < profiles->next_slot; slot++)
+		if (is_idle(keep, slot))
+			found[n++] = (struct candidate){
+				.slot = slot,
+				.normal = profiles->kernel->heads[slot].state == EBPH_STATE_NORMAL,
+				.last_run_ns = profiles->kernel->heads[slot].last_run_ns,
+			};
+	qsort(found, (size_t)n, sizeof(*found), candidate_compare);
+	*ret = found;
+	return n;
+}
+
+/* How much memory there must be more before somebody has to leave again. */
+static uint64_t memory_margin(const struct keep *keep)
+{
+	return keep->profiles->memory_limit / 64 + 16 * set_memory(EBPH_SET_BLOCKS_MIN);
+}
+
+static bool unchanged(void *context, uint32_t slot)
+{
+	return keep_is_saved(context, slot);
+}
+
+static void has_left(struct keep *keep, uint32_t slot)
+{
+	struct profile_note *note = &keep->profiles->notes[slot];
+
+	log_debug("%s has left memory", profile_name(keep->profiles, slot));
+	event_profile(keep->sink, "evict", slot, json_object());
+	note->entry->slot = 0;
+	note->entry = NULL;
+	keep->evicted++;
+}
+
+static void stuck_report(struct keep *keep)
+{
+	if (keep->stuck_reported)
+		return;
+	log_warn("no room for new programs: %s (raise max_profiles or memory_limit)",
+		 keep->store ? "those in memory run, or are not saved yet" :
+			       "without state_dir nothing can leave memory");
+	keep->stuck_reported = true;
+}
+
+/* Takes those out that are on disk as they are, and sees to it that others come there. */
+static void candidates_retire(struct keep *keep, const struct candidate *found, int n)
+{
+	struct profiles *profiles = keep->profiles;
+	uint32_t slots[PROFILES_RETIRE_MAX], n_slots = 0;
+	uint64_t freed = 0, wanted = profiles->wants_memory ? memory_margin(keep) : 0;
+	int left;
+
+	for (int i = 0; i < n && n_slots < PROFILES_RETIRE_MAX; i++) {
+		if (freed >= wanted &&
+		    (!profiles->wants_slots || n_slots >= PROFILES_RETIRE_MAX / 2))
+			break;
+		if (!keep_is_saved(keep, found[i].slot)) {
+			queue_push(&keep->saves, found[i].slot);
+			if (keep->saves.n > PROFILES_RETIRE_MAX)
+				break;
+			continue;
+		}
+		freed += set_memory(profiles->notes[found[i].slot].blocks);
+		slots[n_slots++] = found[i].slot;
+	}
+	if (!n_slots) {
+		if (!keep->saves.n || keep->failing)
+			stuck_report(keep);
+		return;
+	}
+	left = profiles_retire(profiles, slots, n_slots, unchanged, keep);
+	for (int i = 0; i < left; i++)
+		has_left(keep, slots[i]);
+	if (left) {
+		profiles->wants_slots = profiles->wants_memory = false;
+		keep->stuck_reported = false;
+	}
+}
+
+/* Sets that could not grow for want of memory. */
+static void growth_retry(struct keep *keep)
+{
+	struct profiles *profiles = keep->profiles;
+
+	if (!profiles->grow_waits)
+		return;
+	profiles->grow_waits = false;
+	for (uint32_t slot = 1; slot < profiles->next_slot; slot++)
+		if (profiles->notes[slot].grow_waits)
+			event_grow(keep->sink, slot);
+}
+
+void keep_make_room(struct keep *keep)
+{
+	struct profiles *profiles = keep->profiles;
+	AUTO_FREE struct candidate *found = NULL;
+	int n;
+
+	growth_retry(keep);
+	if (!profiles->wants_slots && !profiles->wants_memory)
+		return;
+	if (!keep->store) {
+		stuck_report(keep);
+		return;
+	}
+	n = candidates_find(keep, &found);
+	if (n >= 0)
+		candidates_retire(keep, found, n);
+}

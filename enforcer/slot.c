@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Slots: a stock of empty ones for new programs, and room made where there is none. */
+#include <bpf/bpf.h>
+#include <string.h>
+
+#include "enforcer/log.h"
+#include "enforcer/process.h"
+#include "enforcer/set.h"
+#include "enforcer/util.h"
+
+/* ---- memory ------------------------------------------------------------------------------ */
+
+uint64_t profiles_memory(const struct profiles *profiles)
+{
+	return profiles->pair_memory + profiles->other_memory;
+}
+
+bool profiles_room(struct profiles *profiles, uint64_t bytes)
+{
+	if (profiles_memory(profiles) + bytes <= profiles->memory_limit)
+		return true;
+	profiles->wants_memory = true;
+	return false;
+}
+
+/* ---- new slots --------------------------------------------------------------------------- */
+
+/*
+ * How many slots are prepared before the daemon looks after its other work again: until 6.8 the
+ * kernel waits for all running programs after each change of a map of maps, in a batch too.
+ */
+#define SLOTS_AT_ONCE 8
+
+/* Puts pair sets behind slots. In one batch, for which newer kernels wait once. */
+static int sets_publish(struct profiles *profiles, const uint32_t *slots, const int *sets,
+			uint32_t n)
+{
+	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	uint32_t count = n;
+
+	return bpf_map_update_batch(kernel_pairs_fd(profiles->kernel), slots, sets, &count, &opts) ?
+		       -errno :
+		       0;
+}
+
+/* Makes @n more slots vacant, at most SLOTS_AT_ONCE. */
+static int slots_make(struct profiles *profiles, uint32_t n)
+{
+	uint32_t slots[SLOTS_AT_ONCE], made = 0;
+	int sets[SLOTS_AT_ONCE], r = 0;
+
+	for (; made < n; made++) {
+		slots[made] = profiles->next_slot + made;
+		sets[made] = set_create(EBPH_SET_BLOCKS_MIN);
+		if (sets[made] < 0)
+			break;
+	}
+	if (made)
+		r = sets_publish(profiles, slots, sets, made);
+	if (!r && made < n)
+		r = sets[made];
+	for (uint32_t i = 0; i < made; i++) {
+		close(sets[i]);
+		if (r)
+			continue;
+		profiles->notes[slots[i]].blocks = EBPH_SET_BLOCKS_MIN;
+		profiles->vacant[profiles->n_vacant++] = slots[i];
+		profiles->pair_memory += set_memory(EBPH_SET_BLOCKS_MIN);
+		profiles->next_slot++;
+	}
+	return r;
+}
+
+static uint32_t slot_state(const struct profiles *profiles, uint32_t slot)
+{
+	return __atomic_load_n(&profiles->kernel->heads[slot].state, __ATOMIC_ACQUIRE);
+}
+
+/* Which of the slots that were handed out are still empty. */
+static void stock_count(struct profiles *profiles)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < profiles->n_stocked; i++)
+		if (slot_state(profiles, profiles->stocked[i]) == EBPH_STATE_NONE)
+			profiles->stocked[n++] = profiles->stocked[i];
+	profiles->n_stocked = n;
+}
+
+/* Hands vacant slots out. Return: 0 or -errno. */
+static int stock_fill(struct profiles *profiles)
+{
+	while (profiles->n_stocked < profiles->stock && profiles->n_vacant) {
+		uint32_t slot = profiles->vacant[profiles->n_vacant - 1];
+
+		if (bpf_map_update_elem(kernel_free_slots_fd(profiles->kernel), NULL, &slot,
+					BPF_ANY))
+			return -errno;
+		profiles->n_vacant--;
+		profiles->stocked[profiles->n_stocked++] = slot;
+	}
+	return 0;
+}
+
+/* New slots that there is a number and memory for, at most SLOTS_AT_ONCE. */
+static uint32_t slots_possible(struct profiles *profiles, uint32_t wanted)
+{
+	uint32_t left = profiles->kernel->n_slots + 1 - profiles->next_slot;
+
+	if (wanted > left) {
+		profiles->wants_slots = true;
+		wanted = left;
+	}
+	if (wanted > SLOTS_AT_ONCE)
+		wanted = SLOTS_AT_ONCE;
+	while (wanted && !profiles_room(profiles, wanted * set_memory(EBPH_SET_BLOCKS_MIN)))
+		wanted--;
+	return wanted;
+}
+
+int profiles_stock(struct profiles *profiles, bool *ret_more)
+{
+	uint32_t wanted;
+	int r;
+
+	stock_count(profiles);
+	wanted = profiles->stock - profiles->n_stocked;
+	if (wanted > profiles->n_vacant) {
+		wanted = slots_possible(profiles, wanted - profiles->n_vacant);
+		r = wanted ? slots_make(profiles, wanted) : 0;
+		if (r)
+			return r;
+	} else {
+		wanted = 0;
+	}
+	*ret_more = wanted == SLOTS_AT_ONCE;
+	return stock_fill(profiles);
+}
+
+/* ---- profiles that leave memory ---------------------------------------------------------- */
+
+/* Takes the names away under which programs find their profiles. */
+static void keys_remove(struct profiles *profiles, const uint32_t *slots, uint32_t n)
+{
+	int map = kernel_profiles_fd(profiles->kernel);
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct ebph_exe *exe = &profiles->kernel->heads[slots[i]].exe;
+		uint32_t slot;
+
+		if (!bpf_map_lookup_elem(map, exe, &slot) && slot == slots[i])
+			bpf_map_delete_elem(map, exe);
+	}
+}
+
+/*
+ * A program that has begun while its profile was about to leave keeps it. Should it have been given
+ * another one in that moment, keep.c unites them.
+ */
+static void key_restore(struct profiles *profiles, uint32_t slot)
+{
+	bpf_map_update_elem(kernel_profiles_fd(profiles->kernel),
+			    &profiles->kernel->heads[slot].exe, &slot, BPF_NOEXIST);
+}
+
+int profile_vacate(struct profiles *profiles, uint32_t slot)
+{
+	int r = kernel_command(profiles->kernel, slot, EBPH_VERB_VACATE);
+
+	if (!r)
+		r = set_clear(profiles, slot);
+	if (r)
+		return r;
+	memset(&profiles->kernel->heads[slot], 0, sizeof(struct ebph_profile));
+	profiles->retired[profiles->n_retired++] = slot;
+	return 0;
+}
+
+int profiles_retire(struct profiles *profiles, uint32_t *slots, uint32_t n,
+		    bool (*unchanged)(void *context, uint32_t slot), void *context)
+{
+	uint32_t left = 0;
+
+	keys_remove(profiles, slots, n);
+	/* Who found a slot by its key before has entered it after this. */
+	running_programs_wait();
+	for (uint32_t i = 0; i < n; i++) {
+		const struct ebph_profile *head = &profiles->kernel->heads[slots[i]];
+
+		if (__atomic_load_n(&head->tasks, __ATOMIC_ACQUIRE) ||
+		    !unchanged(context, slots[i]) || profile_vacate(profiles, slots[i]))
+			key_restore(profiles, slots[i]);
+		else
+			slots[left++] = slots[i];
+	}
+	return (int)left;
+}
+
+void profiles_drained(struct profiles *profiles)
+{
+	for (; profiles->n_retired; profiles->n_retired--) {
+		uint32_t slot = profiles->retired[profiles->n_retired - 1];
+		struct profile_note *note = &profiles->notes[slot];
+
+		free(note->path);
+		free(note->hint);
+		*note = (struct profile_note){.blocks = note->blocks};
+		profiles->vacant[profiles->n_vacant++] = slot;
+	}
+}
+
+/* ---- profiles that come into memory ------------------------------------------------------- */
+
+int profiles_place(struct profiles *profiles, const struct ebph_exe *exe, const uint64_t *words,
+		   size_t n_words, uint32_t *ret_slot)
+{
+	uint32_t slot = profiles->next_slot, blocks = 0;
+	struct ebph_profile *head;
+	AUTO_CLOSE int set = -1;
+	int r = 0;
+
+	if (slot > profiles->kernel->n_slots)
+		return -ENOSPC;
+	if (profiles->n_placed == PROFILES_PLACED_MAX)
+		r = profiles_placed(profiles);
+	if (r)
+		return r;
+	set = set_create_with(words, n_words, &blocks);
+	if (set < 0)
+		return set;
+	if (!profiles_room(profiles, set_memory(blocks)))
+		return -ENOSPC;
+	if (bpf_map_update_elem(kernel_profiles_fd(profiles->kernel), exe, &slot, BPF_NOEXIST))
+		return -errno;
+	head = &profiles->kernel->heads[slot];
+	head->exe = *exe;
+	head->words = (__u32)n_words;
+	profiles->notes[slot].blocks = blocks;
+	profiles->pair_memory += set_memory(blocks);
+	profiles->next_slot++;
+	profiles->placed[profiles->n_placed++] = TAKE_FD(set);
+	*ret_slot = slot;
+	return 0;
+}
+
+int profiles_placed(struct profiles *profiles)
+{
+	uint32_t slots[PROFILES_PLACED_MAX], n = profiles->n_placed;
+	int r;
+
+	for (uint32_t i = 0; i < n; i++)
+		slots[i] = profiles->next_slot - n + i;
+	r = n ? sets_publish(profiles, slots, profiles->placed, n) : 0;
+	for (uint32_t i = 0; i < n; i++)
+		close(profiles->placed[i]);
+	profiles->n_placed = 0;
+	return r;
+}
