@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The pair set of a program: an insert-only hash set of 64-bit words, eight to a line, 32 lines to
+ * The pair set of a program: an insert-only hash set of 64-bit words, eight to a line, 27 lines to
  * a block. A block is what one lookup in the map finds, and all pairs of one current call begin
  * in the same one: a window's eight pairs take one lookup. A word holds one (current, earlier)
  * and the distances at which it was seen:
@@ -27,12 +27,17 @@
 #include <bpf/bpf_helpers.h>
 #endif
 
-#define EBPH_LINE_WORDS	    8 /* 64 bytes */
-#define EBPH_BLOCK_LINES    32
+#define EBPH_LINE_WORDS 8 /* 64 bytes */
+/*
+ * Not 32: the kernel puts its struct bpf_array, up to 320 bytes, before the blocks of an inner map,
+ * and takes memory in powers of two: a block of 2 KB would cost 4, two would cost 8. Of 27 lines, N
+ * blocks cost N * 2 KB.
+ */
+#define EBPH_BLOCK_LINES    27
 #define EBPH_BLOCK_WORDS    (EBPH_BLOCK_LINES * EBPH_LINE_WORDS)
 #define EBPH_PROBES	    4	/* lines of a block that one pair may lie in */
-#define EBPH_SET_BLOCKS_MIN 1	/* of a new profile: 2 KB, room for some 200 words */
-#define EBPH_SET_BLOCKS_MAX 128 /* 256 KB: no program is that various; an attacker may try */
+#define EBPH_SET_BLOCKS_MIN 1	/* of a new profile: 2 KB; at 162 words, 3/4, it is to grow */
+#define EBPH_SET_BLOCKS_MAX 128 /* 216 KB: no program is that various; an attacker may try */
 
 struct ebph_block {
 	__u64 word[EBPH_BLOCK_WORDS];
@@ -60,10 +65,21 @@ static inline __u64 ebph_word_key(__u32 current, __u32 earlier)
 /* Fibonacci hashing (Knuth, volume 3, 6.4): the upper bits are the good ones. */
 #define EBPH_GOLDEN 0x9e3779b97f4a7c15ull
 
-/* The line of a block where the search for a pair begins. */
-static inline __u32 ebph_pair_line(__u64 key)
+/* By so much differ the hashes of two lines; 27 times this is once around in 32 bits. */
+#define EBPH_LINE_STEP ((1ull << 32) / EBPH_BLOCK_LINES + 1)
+
+/*
+ * The first word of the @n-th line of a block to look at: the upper half of the hash, scaled to the
+ * number of lines; after the last comes the first. The verifier derives the bounds from product and
+ * shift as they stand here, so clang must not join this shift with later ones.
+ */
+static inline __u64 ebph_pair_place(__u64 key, __u32 n)
 {
-	return (__u32)(key * EBPH_GOLDEN >> 59);
+	__u64 hash = (__u32)((key * EBPH_GOLDEN >> 32) + n * EBPH_LINE_STEP);
+	__u64 line = hash * EBPH_BLOCK_LINES >> 32;
+
+	__asm__("" : "+r"(line));
+	return line * EBPH_LINE_WORDS;
 }
 
 /* The block where the search for the pairs of a current call begins; @blocks: a power of two. */
@@ -87,12 +103,6 @@ static inline __u32 ebph_pair_other(__u64 key, __u32 blocks)
 static inline __u32 ebph_pair_block(__u64 key, __u32 blocks, __u32 n)
 {
 	return n ? ebph_pair_other(key, blocks) : ebph_pair_home(ebph_word_current(key), blocks);
-}
-
-/* The @i-th word of a block to look at. */
-static inline __u32 ebph_pair_place(__u64 key, __u32 i)
-{
-	return (ebph_pair_line(key) * EBPH_LINE_WORDS + i) & (EBPH_BLOCK_WORDS - 1);
 }
 
 /* Block @index of a set: an inner map in BPF, an array of blocks elsewhere. */
@@ -122,14 +132,13 @@ struct ebph_probe {
 	__u32 result; /* enum ebph_pair_result */
 };
 
-/* The first word of the @i-th line to look at: EBPH_PROBES of one block, then of the other. */
-static inline __u64 *ebph_probe_line(const struct ebph_probe *probe, __u32 i, __u32 *ret_first)
+/* The @i-th line to look at: EBPH_PROBES of one block, then of the other. */
+static inline __u64 *ebph_probe_line(const struct ebph_probe *probe, __u32 i)
 {
 	struct ebph_block *block = ebph_block_at(
 		probe->set, ebph_pair_block(probe->key, probe->blocks, i / EBPH_PROBES));
 
-	*ret_first = ebph_pair_place(probe->key, i % EBPH_PROBES * EBPH_LINE_WORDS);
-	return block ? block->word : 0;
+	return block ? &block->word[ebph_pair_place(probe->key, i % EBPH_PROBES)] : 0;
 }
 
 /*
@@ -145,13 +154,12 @@ static inline __u64 *ebph_probe_line(const struct ebph_probe *probe, __u32 i, __
 
 static inline long ebph_line_find(__u32 i, struct ebph_probe *probe)
 {
-	__u32 first;
-	const __u64 *words = ebph_probe_line(probe, i, &first);
+	const __u64 *line = ebph_probe_line(probe, i);
 
-	if (!words)
+	if (!line)
 		return 1;
 	for (__u32 j = 0; j < EBPH_LINE_WORDS; j++) {
-		__u64 word = words[(first + j) & (EBPH_BLOCK_WORDS - 1)];
+		__u64 word = line[j];
 
 		if ((word & EBPH_WORD_KEY_MASK) == probe->key)
 			probe->word = word;
@@ -217,13 +225,12 @@ static inline int ebph_pairs_known(const struct ebph_block *home, const struct e
 
 static inline long ebph_line_add(__u32 i, struct ebph_probe *probe)
 {
-	__u32 first;
-	__u64 *words = ebph_probe_line(probe, i, &first);
+	__u64 *line = ebph_probe_line(probe, i);
 
-	if (!words)
+	if (!line)
 		return 1;
 	for (__u32 j = 0; j < EBPH_LINE_WORDS; j++) {
-		__u64 *place = &words[(first + j) & (EBPH_BLOCK_WORDS - 1)], word = *place;
+		__u64 *place = &line[j], word = *place;
 
 		if (!word) {
 			word = __sync_val_compare_and_swap(place, 0ull, probe->key | probe->bits);

@@ -327,12 +327,13 @@ static __u64 swept_keep(__u32 what, __u64 extra)
 static long line_sweep(__u32 i, struct sweep *sweep)
 {
 	struct ebph_block *block = ebph_block_at(sweep->set, i / EBPH_BLOCK_LINES);
-	__u32 first = i % EBPH_BLOCK_LINES * EBPH_LINE_WORDS;
+	__u64 line = i % EBPH_BLOCK_LINES;
 
-	if (!block)
+	__asm__("" : "+r"(line)); /* clang knows what a remainder can be, the verifier does not */
+	if (!block || line >= EBPH_BLOCK_LINES)
 		return 1;
 	for (__u32 j = 0; j < EBPH_LINE_WORDS; j++) {
-		__u64 *word = &block->word[(first + j) & (EBPH_BLOCK_WORDS - 1)];
+		__u64 *word = &block->word[line * EBPH_LINE_WORDS + j];
 		__u64 extra = ebph_word_training(*word) & ~ebph_word_normal(*word);
 		__u64 in = swept_in(sweep->what, extra), keep = swept_keep(sweep->what, extra);
 

@@ -11,7 +11,7 @@
 #include "tests/harness/tap.h"
 
 #define LOOP_CALLS 2000
-#define RANDOM_IDS 96 /* their pairs fill a set of 128 KB */
+#define RANDOM_IDS 96 /* their pairs fill a set of 64 blocks */
 
 static short getppid_calls[LOOP_CALLS], mix_calls[LOOP_CALLS], miss_calls[LOOP_CALLS],
 	random_calls[LOOP_CALLS / 2];

@@ -46,8 +46,8 @@ static void failed_exec(void)
 	CHECK(!strcmp(child.output, "still me\nstill me\n"), "%s", child.output);
 }
 
-/* The first size, a power of two, that holds the 1,024 pairs of ids of 32 calls with ease. */
-#define ROOM 2048
+/* The first size, 8 blocks, that holds the 1,024 pairs of ids of 32 calls with ease. */
+#define ROOM 1728
 
 /* The pair set grows several times while the program runs; nothing that it held is lost. */
 static void growth(void)
