@@ -35,7 +35,9 @@
  */
 #define EBPH_BLOCK_LINES    27
 #define EBPH_BLOCK_WORDS    (EBPH_BLOCK_LINES * EBPH_LINE_WORDS)
-#define EBPH_PROBES	    4	/* lines of a block that one pair may lie in */
+#define EBPH_PROBES	    4 /* lines of a block that one pair may lie in */
+#define EBPH_CHOICES	    3 /* blocks that it may lie in, if there are so many */
+#define EBPH_SEARCH_LINES   (EBPH_CHOICES * EBPH_PROBES)
 #define EBPH_SET_BLOCKS_MIN 1	/* of a new profile: 2 KB; at 162 words, 3/4, it is to grow */
 #define EBPH_SET_BLOCKS_MAX 128 /* 216 KB: no program is that various; an attacker may try */
 
@@ -89,12 +91,12 @@ static inline __u32 ebph_pair_home(__u32 current, __u32 blocks)
 }
 
 /*
- * Where it goes on, another block if there is one: a call after which very many others come is not
- * bound to one block.
+ * Where it goes on, @n being 1 or 2, another block if there is one: a call after which very many
+ * others come is not bound to one block.
  */
-static inline __u32 ebph_pair_other(__u64 key, __u32 blocks)
+static inline __u32 ebph_pair_other(__u64 key, __u32 blocks, __u32 n)
 {
-	__u32 far = (__u32)(key * EBPH_GOLDEN >> 32) | 1;
+	__u32 far = (__u32)(key * EBPH_GOLDEN >> (25 + 7 * n)) | 1;
 
 	return (ebph_pair_home(ebph_word_current(key), blocks) ^ far) & (blocks - 1);
 }
@@ -102,7 +104,7 @@ static inline __u32 ebph_pair_other(__u64 key, __u32 blocks)
 /* The @n-th block to search. */
 static inline __u32 ebph_pair_block(__u64 key, __u32 blocks, __u32 n)
 {
-	return n ? ebph_pair_other(key, blocks) : ebph_pair_home(ebph_word_current(key), blocks);
+	return n ? ebph_pair_other(key, blocks, n) : ebph_pair_home(ebph_word_current(key), blocks);
 }
 
 /* Block @index of a set: an inner map in BPF, an array of blocks elsewhere. */
@@ -132,7 +134,7 @@ struct ebph_probe {
 	__u32 result; /* enum ebph_pair_result */
 };
 
-/* The @i-th line to look at: EBPH_PROBES of one block, then of the other. */
+/* The @i-th line to look at: EBPH_PROBES of one block, then of the next. */
 static inline __u64 *ebph_probe_line(const struct ebph_probe *probe, __u32 i)
 {
 	struct ebph_block *block = ebph_block_at(
@@ -146,10 +148,10 @@ static inline __u64 *ebph_probe_line(const struct ebph_probe *probe, __u32 i)
  * would go through all paths of each iteration of one of our own.
  */
 #ifdef __bpf__
-#define ebph_probe_lines(step, probe) bpf_loop(2 * EBPH_PROBES, step, probe, 0)
+#define ebph_probe_lines(step, probe) bpf_loop(EBPH_SEARCH_LINES, step, probe, 0)
 #else
 #define ebph_probe_lines(step, probe)                                                              \
-	for (__u32 i_ = 0; i_ < 2 * EBPH_PROBES && !step(i_, probe); i_++)
+	for (__u32 i_ = 0; i_ < EBPH_SEARCH_LINES && !step(i_, probe); i_++)
 #endif
 
 static inline long ebph_line_find(__u32 i, struct ebph_probe *probe)

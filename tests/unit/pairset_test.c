@@ -229,7 +229,7 @@ static void set_agrees_with_the_model(void **state)
 /* Every place where a search for the pair would look. */
 static void assert_no_place_left(const struct set *set, uint64_t key)
 {
-	for (uint32_t n = 0; n < 2; n++) {
+	for (uint32_t n = 0; n < EBPH_CHOICES; n++) {
 		uint32_t block = ebph_pair_block(key, set->blocks, n);
 
 		assert_in_range(block, 0, set->blocks - 1);
