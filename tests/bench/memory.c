@@ -123,7 +123,7 @@ static void thread_memory(struct bench *bench)
 }
 
 /* Sets stay until all is measured: the kernel takes its time to free them. */
-static void set_memory(struct bench *bench)
+static void set_memory_bench(struct bench *bench)
 {
 	const struct rlimit limit = {SETS * SET_SIZES + 1024, SETS * SET_SIZES + 1024};
 	static int sets[SET_SIZES][SETS];
@@ -156,5 +156,5 @@ static void set_memory(struct bench *bench)
 void memory_bench(struct bench *bench)
 {
 	thread_memory(bench);
-	set_memory(bench);
+	set_memory_bench(bench);
 }
