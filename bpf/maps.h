@@ -64,7 +64,7 @@ struct free_slots_map {
 struct late_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 8192);
+	__uint(max_entries, 16384);
 	__type(key, __u64); /* ebph_late_key() */
 	__type(value, __u64);
 };

@@ -111,6 +111,63 @@ static int late_words_merge(struct profiles *profiles, uint32_t slot,
 	return r == -ENOSPC ? 0 : r;
 }
 
+/* ---- pairs that wait for room ----------------------------------------------------------- */
+
+struct word_list {
+	uint64_t *words;
+	size_t n, room;
+};
+
+static int word_append(struct word_list *list, uint64_t word)
+{
+	if (list->n == list->room) {
+		size_t room = list->room ? list->room * 2 : EBPH_MERGE_WORDS;
+		uint64_t *more = reallocarray(list->words, room, sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		list->words = more;
+		list->room = room;
+	}
+	list->words[list->n++] = word;
+	return 0;
+}
+
+#define EITHER_ROOM 1u /* no room's own number */
+
+/*
+ * Walks over the pairs of a slot that wait in @room.
+ * @take: they wait no more
+ * @ret:  to be added to; NULL: nobody wants them
+ *
+ * Return: how many there were; -ENOMEM.
+ */
+static int waiting_walk(struct profiles *profiles, uint32_t slot, uint32_t room, bool take,
+			struct word_list *ret)
+{
+	int map = kernel_late_fd(profiles->kernel), r = 0, n = 0;
+	__u64 key, next, bits;
+	bool more = !bpf_map_get_next_key(map, NULL, &next);
+
+	while (more && !r) {
+		key = next;
+		/* Before the key is deleted, or the walk would begin anew. */
+		more = !bpf_map_get_next_key(map, &key, &next);
+		if (ebph_late_slot(key) != slot ||
+		    (room != EITHER_ROOM && (key & EBPH_PROFILE_LATE_ROOM) != room))
+			continue;
+		if (take ? bpf_map_lookup_and_delete_elem(map, &key, &bits) :
+			   bpf_map_lookup_elem(map, &key, &bits))
+			continue;
+		n++;
+		if (ret && bits)
+			r = word_append(ret, (key & EBPH_WORD_KEY_MASK) | bits);
+	}
+	return r ? r : n;
+}
+
+/* ---- growth ------------------------------------------------------------------------------ */
+
 /* The smallest set that can hold @n_words and the words of @from. Return: its blocks; -ENOSPC. */
 static int blocks_enlarge(const struct ebph_block *from, uint32_t from_blocks, size_t n_words,
 			  struct ebph_block **ret)
@@ -168,6 +225,12 @@ int profile_grow(struct profiles *profiles, uint32_t slot, size_t min_words)
 	r = set_read(old, blocks, before);
 	if (r)
 		return r;
+	/* Room for those, too, that have found none: they would ask again. */
+	r = waiting_walk(profiles, slot, EITHER_ROOM, false, NULL);
+	if (r < 0)
+		return r;
+	if (min_words < profiles->kernel->heads[slot].words + (size_t)r)
+		min_words = profiles->kernel->heads[slot].words + (size_t)r;
 	new_blocks = blocks_enlarge(before, blocks, min_words, &grown);
 	if (new_blocks < 0)
 		return new_blocks;
@@ -183,61 +246,6 @@ int profile_grow(struct profiles *profiles, uint32_t slot, size_t min_words)
 	if (!r && __atomic_load_n(forgets, __ATOMIC_ACQUIRE) != forgets_before)
 		r = kernel_command(profiles->kernel, slot, EBPH_VERB_REFUSE);
 	return r;
-}
-
-/* ---- pairs that wait for room ----------------------------------------------------------- */
-
-struct word_list {
-	uint64_t *words;
-	size_t n, room;
-};
-
-static int word_append(struct word_list *list, uint64_t word)
-{
-	if (list->n == list->room) {
-		size_t room = list->room ? list->room * 2 : EBPH_MERGE_WORDS;
-		uint64_t *more = reallocarray(list->words, room, sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		list->words = more;
-		list->room = room;
-	}
-	list->words[list->n++] = word;
-	return 0;
-}
-
-#define EITHER_ROOM 1u /* no room's own number */
-
-/*
- * Walks over the pairs of a slot that wait in @room.
- * @take: they wait no more
- * @ret:  to be added to; NULL: nobody wants them
- *
- * Return: how many there were; -ENOMEM.
- */
-static int waiting_walk(struct profiles *profiles, uint32_t slot, uint32_t room, bool take,
-			struct word_list *ret)
-{
-	int map = kernel_late_fd(profiles->kernel), r = 0, n = 0;
-	__u64 key, next, bits;
-	bool more = !bpf_map_get_next_key(map, NULL, &next);
-
-	while (more && !r) {
-		key = next;
-		/* Before the key is deleted, or the walk would begin anew. */
-		more = !bpf_map_get_next_key(map, &key, &next);
-		if (ebph_late_slot(key) != slot ||
-		    (room != EITHER_ROOM && (key & EBPH_PROFILE_LATE_ROOM) != room))
-			continue;
-		if (take ? bpf_map_lookup_and_delete_elem(map, &key, &bits) :
-			   bpf_map_lookup_elem(map, &key, &bits))
-			continue;
-		n++;
-		if (ret && bits)
-			r = word_append(ret, (key & EBPH_WORD_KEY_MASK) | bits);
-	}
-	return r ? r : n;
 }
 
 int profile_late_merge(struct profiles *profiles, uint32_t slot)
