@@ -211,6 +211,7 @@ struct visit {
 	__u32 current; /* call id */
 	__u32 unseen;  /* bit d-1: the pair at distance d did not belong to the profile */
 	__u32 kept;    /* how many of these are news and learned now, or wait for room */
+	__u64 old;     /* bits of masks that make a pair no news */
 };
 
 /* The pair at distance @i + 1. Return: not 0 to end the loop. */
@@ -218,16 +219,17 @@ static long pair_visit(__u32 i, struct visit *visit)
 {
 	__u32 earlier = ebph_window_at(visit->window, i + 1);
 	__u64 key = ebph_word_key(visit->current, earlier);
-	__u64 bits = ebph_word_bits(i + 1);
+	__u64 bits = ebph_word_bits(i + 1), word;
 
 	if (earlier == EBPH_CALL_NONE)
 		return 1; /* before the first call there is nothing to pair with */
-	if (ebph_pair_find(visit->profile.set, visit->profile.blocks, key) & bits &
-	    EBPH_WORD_NORMAL_BITS)
+	word = ebph_pair_find(visit->profile.set, visit->profile.blocks, key) & bits;
+	if (word & EBPH_WORD_NORMAL_BITS)
 		return 0;
 	visit->unseen |= 1u << (i & 7);
-	if (visit->masks)
-		visit->kept += pair_add(&visit->profile, key, bits & visit->masks);
+	if (visit->masks && pair_add(&visit->profile, key, bits & visit->masks) &&
+	    !(word & visit->old))
+		visit->kept++;
 	return 0;
 }
 
@@ -275,6 +277,8 @@ __hidden int profile_judge(struct task_state *task, struct verdict *ret)
 		visit.masks = EBPH_WORD_TRAINING_BITS;
 	if (ret->state == EBPH_STATE_NORMAL && task->frame.count > settings.tolerize_limit)
 		visit.masks = 0;
+	if (ret->state == EBPH_STATE_LOADING)
+		visit.old = EBPH_WORD_TRAINING_BITS; /* seen before it was fresh */
 
 	/* A loop of the kernel's: unrolled, the verifier would multiply the paths of all eight. */
 	bpf_loop(EBPH_DISTANCES, pair_visit, &visit, 0);
@@ -503,6 +507,9 @@ int ebph_command_run(void *ctx)
 	struct profile profile;
 
 	if (profile_open(command.slot, &profile) || profile.head->state == EBPH_STATE_NONE)
+		return -1;
+	/* Of what is loading an operator can say nothing yet. */
+	if (profile.head->state == EBPH_STATE_LOADING && command.verb <= EBPH_VERB_TOLERIZE)
 		return -1;
 	switch (command.verb) {
 	case EBPH_VERB_NORMALIZE:

@@ -12,6 +12,7 @@
 
 #define RETRY_NS       (30 * NSEC_PER_SEC) /* until what could not be saved is tried again */
 #define SLOW_NS	       (10 * NSEC_PER_SEC) /* a job that takes longer is worth a line */
+#define FINISH_TRIES   3		   /* with another saver, should one die at the end */
 #define FINISH_STEP_MS 20000		   /* a job at the end that takes longer is given up */
 
 /* ---- queues ------------------------------------------------------------------------------ */
@@ -53,8 +54,7 @@ uint32_t queue_pop(struct slot_queue *queue)
 
 /* ---- images ------------------------------------------------------------------------------ */
 
-/* The file names of what is on disk and is not needed any more. */
-static void removal_add(struct keep *keep, const char *file)
+void keep_remove(struct keep *keep, const char *file)
 {
 	char **more = reallocarray(keep->removals, keep->n_removals + 1, sizeof(*more));
 	char *copy = strdup(file);
@@ -70,7 +70,7 @@ static void removal_add(struct keep *keep, const char *file)
 void keep_drop(struct keep *keep, struct record *entry)
 {
 	if (entry->file)
-		removal_add(keep, entry->file);
+		keep_remove(keep, entry->file);
 	catalog_remove(&keep->catalog, entry);
 }
 
@@ -262,7 +262,7 @@ static void save_done(struct keep *keep, const char *name, int error)
 	entry->state = note->kept.state;
 	entry->last_run_ns = note->kept.last_run_ns + keep->real_offset_ns;
 	if (entry->file && strcmp(entry->file, name))
-		removal_add(keep, entry->file); /* its name has changed, its path is known now */
+		keep_remove(keep, entry->file); /* its name has changed, its path is known now */
 	catalog_saved(&keep->catalog, entry, name);
 	restore_saved(keep, keep->job.slot);
 }
@@ -279,9 +279,8 @@ void keep_answered(struct keep *keep)
 	if (r) {
 		log_warn("the process that saves profiles died: starting another");
 		saver_end(&keep->saver);
-		if (op == SAVER_LOAD)
-			queue_push(&keep->loads, keep->job.slot);
-		keep_start(keep);
+		keep->saver_died++;
+		keep_start(keep); /* a tick comes back to what it did */
 		return;
 	}
 	if (op == SAVER_SAVE)
@@ -342,27 +341,43 @@ void keep_tick(struct keep *keep)
 	keep_pump(keep);
 }
 
+/* Waits until the saver has nothing to do. Return: 0; -EIO when that is of no use. */
+static int finish_wait(struct keep *keep)
+{
+	uint64_t failed = keep->save_failed;
+
+	while (keep->saver.busy) {
+		struct pollfd answer = {.fd = keep->saver.fd, .events = POLLIN};
+
+		if (poll(&answer, 1, FINISH_STEP_MS) == 0) {
+			log_error("the disk that holds %s does not answer: what was learned since "
+				  "the last time it did is lost",
+				  keep->store->dir);
+			return -EIO;
+		}
+		keep_answered(keep);
+		if (keep->save_failed != failed)
+			return -EIO;
+	}
+	return 0;
+}
+
 void keep_finish(struct keep *keep)
 {
-	struct pollfd answer = {.fd = keep->saver.fd, .events = POLLIN};
-	uint64_t failed = keep->save_failed;
+	unsigned int tries = 0;
+	uint64_t died;
 
 	if (!keep->store || keep->saver.fd < 0)
 		return;
 	restore_finish(keep);
 	keep->failing = 0;
-	keep->cursor = 1;
-	keep_pump(keep);
-	while (keep->saver.busy && keep->save_failed == failed) {
-		answer.fd = keep->saver.fd;
-		if (poll(&answer, 1, FINISH_STEP_MS) == 0) {
-			log_error("the disk that holds %s does not answer: what was learned since "
-				  "the last time it did is lost",
-				  keep->store->dir);
+	do {
+		died = keep->saver_died;
+		keep->cursor = 1;
+		keep_pump(keep);
+		if (finish_wait(keep))
 			return;
-		}
-		keep_answered(keep);
-	}
+	} while (keep->saver_died != died && ++tries < FINISH_TRIES);
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */

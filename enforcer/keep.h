@@ -45,7 +45,7 @@ struct keep {
 	uint32_t n_detached;
 	int failing; /* -errno of the last save; 0: it went well */
 	bool slow_reported, stuck_reported;
-	uint64_t save_failed, load_failed, evicted; /* counters */
+	uint64_t save_failed, load_failed, saver_died, evicted; /* counters */
 };
 
 /**

@@ -24,6 +24,30 @@ struct reading {
 	unsigned int n_bad;
 };
 
+/*
+ * An executable's profile under two names: its path became known, and then we died. Return: is it
+ * this file that counts?
+ */
+static bool twice_resolve(struct reading *reading, struct record *entry, const char *name,
+			  const struct image *image)
+{
+	size_t i = reading->n;
+
+	if (image->last_run_ns < entry->last_run_ns ||
+	    (image->last_run_ns == entry->last_run_ns && !image->path)) {
+		keep_remove(reading->keep, name);
+		return false;
+	}
+	while (i && reading->loaded[i - 1].entry != entry)
+		i--;
+	if (i) {
+		image_clear(&reading->loaded[i - 1].image);
+		reading->loaded[i - 1] = reading->loaded[--reading->n];
+	}
+	keep_remove(reading->keep, entry->file);
+	return true;
+}
+
 static int each_file(void *context, const char *name, struct image *image)
 {
 	struct reading *reading = context;
@@ -33,8 +57,10 @@ static int each_file(void *context, const char *name, struct image *image)
 	entry = catalog_add(catalog, &image->exe, image->machine, image->path);
 	if (!entry)
 		return -ENOMEM;
-	if (entry->file && strcmp(entry->file, name))
-		return 0; /* saved under two names: the path became known, and then we died */
+	if (entry->file && !twice_resolve(reading, entry, name, image))
+		return 0;
+	if (image->path && catalog_name(catalog, entry, image->path))
+		return -ENOMEM;
 	entry->state = image->state;
 	entry->last_run_ns = image->last_run_ns;
 	if (catalog_saved(catalog, entry, name))

@@ -51,6 +51,7 @@ void report_start(struct report *report, const struct conf *conf, struct kernel 
 	X(log_lost, log_lost(), "lines of the log that nobody took")                               \
 	X(save_failed, sink->keep->save_failed,                                                    \
 	  "profiles that could not be saved, and are tried again")                                 \
+	X(saver_died, sink->keep->saver_died, "times that the process that saves profiles died")   \
 	X(load_failed, sink->keep->load_failed, "files with profiles that could not be used")      \
 	X(malformed, sink->malformed, "records from the kernel that make no sense")                \
 	X(journal_failed, sink->journal.failed, "lines missing in the event file")

@@ -277,15 +277,31 @@ void restore_finish(struct keep *keep)
 	begins_run(keep, keep->begins.n);
 }
 
+/* It stays on disk, the slot goes on loading, and a tick tries again: restore_tick(). */
+static void load_failed(struct keep *keep, uint32_t slot, int error)
+{
+	struct profile_note *note = &keep->profiles->notes[slot];
+
+	keep->load_failed++;
+	if (!note->load_failed)
+		log_error("cannot load the profile of %s yet: %s",
+			  profile_name(keep->profiles, slot), strerror(-error));
+	note->load_failed = true;
+}
+
 static void image_take(struct keep *keep, uint32_t slot, const struct image *image,
 		       enum relation relation)
 {
 	int r = relation == SAME ? past_take(keep, slot, image) : older_take(keep, slot, image);
 
-	if (r)
-		log_error("cannot load the profile of %s: %s", profile_name(keep->profiles, slot),
-			  strerror(-r));
-	training_begin(keep, slot);
+	if (r) {
+		load_failed(keep, slot, r);
+		return;
+	}
+	if (relation == SAME)
+		entry_take(keep, slot);
+	else
+		training_begin(keep, slot);
 }
 
 /*
@@ -401,6 +417,13 @@ const struct record *restore_base(struct keep *keep, uint32_t slot)
 	return NULL;
 }
 
+/* Will the file never be of use? Else the disk has failed, or memory, and it may be well. */
+static bool is_refusal(int error)
+{
+	return error == -EBADMSG || error == -EPROTONOSUPPORT || error == -EFBIG ||
+	       error == -EPERM || error == -ENOENT;
+}
+
 void restore_loaded(struct keep *keep, uint32_t slot, const struct saver_job *job)
 {
 	IMAGE_CLEANUP struct image image = {0};
@@ -419,6 +442,10 @@ void restore_loaded(struct keep *keep, uint32_t slot, const struct saver_job *jo
 		r = image_decode(job->data, job->bytes, &image, &reason);
 	if (!r) {
 		image_take(keep, slot, &image, relation);
+		return;
+	}
+	if (!is_refusal(r)) {
+		load_failed(keep, slot, r);
 		return;
 	}
 	keep->load_failed++;
@@ -470,11 +497,13 @@ void restore_tick(struct keep *keep)
 
 		if (note->twin && !__atomic_load_n(&head_of(keep, slot)->tasks, __ATOMIC_ACQUIRE))
 			twin_end(keep, slot);
-		if (state_of(keep, slot) != EBPH_STATE_LOADING || note->entry ||
+		if (state_of(keep, slot) != EBPH_STATE_LOADING || is_fresh(keep, slot) ||
 		    keep->loads.queued[slot] || (keep->saver.busy && keep->job.slot == slot))
 			continue;
 		/* Its event was lost, or is still on its way: then there is one tick more. */
-		if (note->unannounced)
+		if (note->unannounced && note->entry)
+			queue_push(&keep->loads, slot);
+		else if (note->unannounced)
 			keep_announced(keep, slot);
 		note->unannounced = !note->unannounced;
 	}

@@ -28,6 +28,9 @@ bool keep_is_saved(const struct keep *keep, uint32_t slot);
 int keep_image(const struct keep *keep, uint32_t slot, struct ebph_profile *ret_head,
 	       struct image *ret);
 
+/* Has a file removed from the store, sometime. */
+void keep_remove(struct keep *keep, const char *file);
+
 /* Removes a profile that is not in memory, on disk, too. */
 void keep_drop(struct keep *keep, struct record *entry);
 

@@ -211,6 +211,12 @@ void profiles_drained(struct profiles *profiles)
 
 /* ---- profiles that come into memory ------------------------------------------------------- */
 
+/* Until 6.8 the kernel waits for each of a batch: they are small there, to look at the time. */
+static uint32_t placed_most(void)
+{
+	return kernel_version() < KERNEL(6, 8) ? PROFILES_PLACED_MAX / 32 : PROFILES_PLACED_MAX;
+}
+
 int profiles_place(struct profiles *profiles, const struct ebph_exe *exe, const uint64_t *words,
 		   size_t n_words, uint32_t *ret_slot)
 {
@@ -221,7 +227,7 @@ int profiles_place(struct profiles *profiles, const struct ebph_exe *exe, const 
 
 	if (slot > profiles->kernel->n_slots)
 		return -ENOSPC;
-	if (profiles->n_placed == PROFILES_PLACED_MAX)
+	if (profiles->n_placed == placed_most())
 		r = profiles_placed(profiles);
 	if (r)
 		return r;
