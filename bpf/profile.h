@@ -65,6 +65,32 @@ static __always_inline int profile_knows(struct task_state *task)
 /* Forgets what a normal profile has seen since it became normal: it was not normal at all. */
 __hidden void profile_forget_unseen(__u32 slot);
 
+/* A profile in use: its head, and its pair set with the size that it has at the moment. */
+struct profile {
+	struct ebph_profile *head;
+	void *set;
+	__u32 blocks;
+	__u32 slot;
+};
+
+/* Return: 0; -1 when the slot has none (counted). */
+__hidden int profile_open(__u32 slot, struct profile *ret);
+
+/**
+ * pair_add() - adds a pair, or more of its bits, and asks for a larger set where one is due.
+ * Return: not 0 if that is news, and is kept: in the set, or where it waits for room in it.
+ */
+__hidden int pair_add(struct profile *profile, __u64 key, __u64 bits);
+
+/* Changes the state, once however many CPUs try, and says so. */
+__hidden void state_change(struct ebph_profile *head, __u32 slot, __u32 before, __u32 after);
+
+/* Takes the steps that time and call counts allow. */
+__hidden void state_advance(struct ebph_profile *head, __u32 slot);
+
+/* Before a return to training: it may freeze again, at the earliest with the next call. */
+__hidden void training_prepare(struct ebph_profile *head);
+
 /* Takes the calls that a thread has counted for itself into its profile. */
 __hidden void profile_flush(struct task_state *task);
 

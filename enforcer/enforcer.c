@@ -56,44 +56,6 @@ static int only_one(struct enforcer *enforcer)
 	return r;
 }
 
-/* Releases whom a daemon that died together with its guardian left stopped. */
-static int leftovers_release(const struct conf *conf, unsigned int *ret_released)
-{
-	const char *dir = conf->enforcer.bpf_dir;
-	AUTO_CLOSE int lock_fd = -1;
-	AUTO_CLOSE int fd = delayed_open_pinned(dir);
-
-	*ret_released = 0;
-	if (fd == -ENOENT)
-		return 0;
-	if (fd < 0) {
-		log_error("cannot read %s/delayed: %s (remove it if it is another version's)", dir,
-			  strerror(-fd));
-		return fd;
-	}
-	lock_fd = delayed_lock(dir);
-	if (lock_fd < 0) {
-		log_error(lock_fd == -EBUSY ? "another ebphd enforces, and releases whom it has "
-					      "delayed (%s): stop it first" :
-					      "cannot lock %s",
-			  dir);
-		return lock_fd;
-	}
-	*ret_released = delayed_release_all(fd);
-	delayed_unpin(-1, dir);
-	return 0;
-}
-
-int enforcer_release(const struct conf *conf)
-{
-	unsigned int released;
-	int r = leftovers_release(conf, &released);
-
-	if (!r)
-		log_info("released %u delayed processes", released);
-	return r;
-}
-
 /* ---- preparing --------------------------------------------------------------------------- */
 
 static int rung_choose(const struct conf *conf, enum abort_rung best, enum abort_rung *ret)
@@ -437,7 +399,10 @@ static void profiles_advance(struct enforcer *enforcer)
 
 static void stock(struct enforcer *enforcer)
 {
-	int r = profiles_stock(enforcer->profiles, &enforcer->more_slots);
+	int r;
+
+	keep_make_room(enforcer->keep);
+	r = profiles_stock(enforcer->profiles, &enforcer->more_slots);
 
 	if (r)
 		log_warn("cannot prepare room for new programs: %s", strerror(-r));

@@ -26,6 +26,9 @@ int enforcer_new(const struct conf *conf, enum abort_rung best, struct enforcer 
  */
 int enforcer_start(struct enforcer *enforcer, bool background);
 
+/* Releases whom a daemon that died together with its guardian left stopped. Return: 0; -errno. */
+int leftovers_release(const struct conf *conf, unsigned int *ret_released);
+
 /* Works until a signal ends it. Return: 0; -errno with a line logged. */
 int enforcer_loop(struct enforcer *enforcer);
 

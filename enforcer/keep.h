@@ -43,7 +43,8 @@ struct keep {
 	uint32_t cursor;       /* of the pass over all slots; 0: none is under way */
 	uint64_t next_pass_ns; /* CLOCK_MONOTONIC */
 	uint32_t n_detached;
-	int failing; /* -errno of the last save; 0: it went well */
+	uint64_t room_made_ns; /* CLOCK_MONOTONIC of the last time that room was made */
+	int failing;	       /* -errno of the last save; 0: it went well */
 	bool slow_reported, stuck_reported;
 	uint64_t save_failed, load_failed, saver_died, evicted; /* counters */
 };
@@ -67,6 +68,9 @@ void keep_announced(struct keep *keep, uint32_t slot);
 
 /* A profile has become normal. */
 void keep_became_normal(struct keep *keep, uint32_t slot);
+
+/* Takes profiles out of memory where slots or memory are wanted, some at a time. */
+void keep_make_room(struct keep *keep);
 
 /* Something to do now and then. */
 void keep_tick(struct keep *keep);

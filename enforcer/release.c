@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "enforcer/delay.h"
+#include "enforcer/enforcer.h"
 #include "enforcer/log.h"
 #include "enforcer/process.h"
 #include "enforcer/util.h"
@@ -131,4 +132,43 @@ int delayed_unpin(int map_fd, const char *dir)
 		return -errno;
 	rmdir(dir); /* ours, unless somebody keeps something in it */
 	return 0;
+}
+
+/* ---- after a daemon that died together with its guardian ----------------------------------- */
+
+int leftovers_release(const struct conf *conf, unsigned int *ret_released)
+{
+	const char *dir = conf->enforcer.bpf_dir;
+	AUTO_CLOSE int lock_fd = -1;
+	AUTO_CLOSE int fd = delayed_open_pinned(dir);
+
+	*ret_released = 0;
+	if (fd == -ENOENT)
+		return 0;
+	if (fd < 0) {
+		log_error("cannot read %s/delayed: %s (remove it if it is another version's)", dir,
+			  strerror(-fd));
+		return fd;
+	}
+	lock_fd = delayed_lock(dir);
+	if (lock_fd < 0) {
+		log_error(lock_fd == -EBUSY ? "another ebphd enforces, and releases whom it has "
+					      "delayed (%s): stop it first" :
+					      "cannot lock %s",
+			  dir);
+		return lock_fd;
+	}
+	*ret_released = delayed_release_all(fd);
+	delayed_unpin(-1, dir);
+	return 0;
+}
+
+int enforcer_release(const struct conf *conf)
+{
+	unsigned int released;
+	int r = leftovers_release(conf, &released);
+
+	if (!r)
+		log_info("released %u delayed processes", released);
+	return r;
 }

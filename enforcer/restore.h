@@ -51,13 +51,19 @@ void restore_tick(struct keep *keep);
 /* Lets it begin now, wherever it is due. */
 void restore_finish(struct keep *keep);
 
+/* ---- take.c ------------------------------------------------------------------------------- */
+
+/* Unites words with the set of a slot, made large enough for them before. Return: 0 or -errno. */
+int words_take(struct keep *keep, uint32_t slot, const uint64_t *words, size_t n_words);
+
+/* A slot that is loading has this past. Return: 0; -errno, then it may be tried again. */
+int past_take(struct keep *keep, uint32_t slot, const struct image *image);
+
+/* A slot's program is another version of the one that the image is of. Return: 0 or -errno. */
+int older_take(struct keep *keep, uint32_t slot, const struct image *old);
+
 /* What a head takes over from an image; the state is not set. @moved_ns: see keep.real_offset_ns */
 void restore_head(struct keep *keep, uint32_t slot, const struct image *image);
-
-/* ---- room.c -------------------------------------------------------------------------------- */
-
-/* Takes profiles out of memory where slots or memory are wanted. */
-void keep_make_room(struct keep *keep);
 
 /* ---- read.c -------------------------------------------------------------------------------- */
 

@@ -9,6 +9,8 @@
 #include "enforcer/set.h"
 #include "enforcer/util.h"
 
+#define ROOM_NS (NSEC_PER_SEC / 10) /* not more often: it looks at all profiles */
+
 /* A profile that may leave memory. */
 struct candidate {
 	uint32_t slot;
@@ -144,6 +146,11 @@ void keep_make_room(struct keep *keep)
 	AUTO_FREE struct candidate *found = NULL;
 	int n;
 
+	if (!profiles->wants_slots && !profiles->wants_memory && !profiles->grow_waits)
+		return;
+	if (now_ns(CLOCK_MONOTONIC) < keep->room_made_ns + ROOM_NS)
+		return;
+	keep->room_made_ns = now_ns(CLOCK_MONOTONIC);
 	growth_retry(keep);
 	if (!profiles->wants_slots && !profiles->wants_memory)
 		return;

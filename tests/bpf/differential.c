@@ -380,7 +380,8 @@ static void sets_grow(struct conductor *conductor)
 		uint32_t slot = conductor->script->slot[i];
 
 		while (conductor->rig.profiles->notes[slot].blocks * EBPH_BLOCK_WORDS < 3 * pairs)
-			REQUIRE(!profile_grow(conductor->rig.profiles, slot, 0), "it does not grow");
+			REQUIRE(!profile_grow(conductor->rig.profiles, slot, 0),
+				"it does not grow");
 	}
 }
 

@@ -25,7 +25,7 @@ struct daemon {
 struct daemon_conf {
 	const char *enforcer, *detection, *response, *store;
 	const char *state_dir; /* NULL: a new one */
-	int log_fd; /* where ebphd writes for people; 0: to a file, see daemon_log() */
+	int log_fd;	       /* where ebphd writes for people; 0: to a file, see daemon_log() */
 };
 
 #define DETECTION_QUICK "min_calls = 10\nmin_runs = 3\nnormal_wait = 0s\nheat_half_life = 0s\n"

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A slot takes over what is in an image, while its program runs. */
+#include <string.h>
+
+#include "enforcer/event.h"
+#include "enforcer/log.h"
+#include "enforcer/restore.h"
+#include "enforcer/util.h"
+
+static struct ebph_profile *head_of(const struct keep *keep, uint32_t slot)
+{
+	return &keep->profiles->kernel->heads[slot];
+}
+
+static int word_compare(const void *left, const void *right)
+{
+	uint64_t a = *(const uint64_t *)left & EBPH_WORD_KEY_MASK;
+	uint64_t b = *(const uint64_t *)right & EBPH_WORD_KEY_MASK;
+
+	return (a > b) - (a < b);
+}
+
+/* How many of the pairs that a slot has seen do not belong to the profile in @image. */
+static unsigned int strange_count(struct keep *keep, uint32_t slot, const struct image *image)
+{
+	AUTO_FREE uint64_t *words = NULL;
+	unsigned int strange = 0;
+	size_t n = 0;
+
+	if (profile_words(keep->profiles, slot, &words, &n))
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		const uint64_t *known = image->n_words ?
+						bsearch(&words[i], image->words, image->n_words,
+							sizeof(words[i]), word_compare) :
+						NULL;
+		uint32_t normal = known ? ebph_word_normal(*known) : 0;
+
+		strange += (unsigned int)__builtin_popcount(ebph_word_training(words[i]) & ~normal);
+	}
+	return strange;
+}
+
+int words_take(struct keep *keep, uint32_t slot, const uint64_t *words, size_t n_words)
+{
+	const struct ebph_profile *head = head_of(keep, slot);
+	size_t room = (size_t)keep->profiles->notes[slot].blocks * EBPH_BLOCK_WORDS * 3 / 4;
+	int r;
+
+	if (head->words + n_words > room) {
+		r = profile_grow(keep->profiles, slot, head->words + n_words);
+		if (r && r != -ENOSPC && r != -EDQUOT)
+			return r; /* at those two what finds no room waits for it */
+		if (r == -EDQUOT)
+			keep->profiles->notes[slot].grow_waits = true;
+	}
+	r = kernel_merge(keep->profiles->kernel, slot, words, n_words);
+	return r == -ENOSPC ? 0 : r;
+}
+
+void restore_head(struct keep *keep, uint32_t slot, const struct image *image)
+{
+	struct ebph_profile *head = head_of(keep, slot);
+	uint64_t due = 0, latest = now_ns(CLOCK_BOOTTIME) + keep->conf->detection.normal_wait_ns;
+
+	/* Programs run and add to it, too. */
+	__atomic_add_fetch(&head->calls, image->calls, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&head->normal_calls, image->normal_calls, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&head->anomalies, image->anomalies, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&head->normal_anomalies, image->normal_anomalies, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&head->stop_ns, image->stop_ns, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&head->stops, image->stops, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&head->aborts, image->aborts, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&head->runs, image->runs, __ATOMIC_RELAXED);
+	if (!head->last_run_ns)
+		head->last_run_ns = image->last_run_ns - keep->real_offset_ns;
+	if (image->state != EBPH_STATE_FROZEN)
+		return;
+	/* The clock may have been set: nobody waits for longer than he would from now on. */
+	if (image->normal_due_ns > keep->real_offset_ns)
+		due = (uint64_t)(image->normal_due_ns - keep->real_offset_ns);
+	head->normal_due_ns = due < latest ? due : latest;
+}
+
+static void state_set(struct keep *keep, uint32_t slot, uint32_t before, uint32_t after)
+{
+	__atomic_compare_exchange_n(&head_of(keep, slot)->state, &before, after, false,
+				    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+/* From loading to what the image says. What was seen meanwhile does not belong to a normal one. */
+static int normal_take(struct keep *keep, uint32_t slot, const struct image *image)
+{
+	struct ebph_profile *head = head_of(keep, slot);
+	uint64_t calls = __atomic_exchange_n(&head->calls, 0, __ATOMIC_RELAXED);
+	int r = words_take(keep, slot, image->words, image->n_words);
+
+	if (r)
+		return r;
+	restore_head(keep, slot, image);
+	__atomic_add_fetch(&head->normal_calls, calls, __ATOMIC_RELAXED);
+	head->last_mod_calls = image->last_mod_calls;
+	state_set(keep, slot, EBPH_STATE_LOADING, EBPH_STATE_NORMAL);
+	return 0;
+}
+
+/* From loading to training, or to frozen where nothing new was seen meanwhile. */
+static int training_take(struct keep *keep, uint32_t slot, const struct image *image,
+			 unsigned int strange)
+{
+	bool frozen = image->state == EBPH_STATE_FROZEN && !strange;
+	struct ebph_profile *head = head_of(keep, slot);
+	int r = 0;
+
+	restore_head(keep, slot, image);
+	head->last_mod_calls = strange ? head->calls : image->last_mod_calls;
+	/* Before the words: of these it would accept what had not been accepted. */
+	if (!frozen)
+		r = kernel_command(keep->profiles->kernel, slot, EBPH_VERB_BEGIN);
+	if (!r)
+		r = words_take(keep, slot, image->words, image->n_words);
+	if (!r && frozen)
+		state_set(keep, slot, EBPH_STATE_LOADING, EBPH_STATE_FROZEN);
+	return r;
+}
+
+int past_take(struct keep *keep, uint32_t slot, const struct image *image)
+{
+	unsigned int strange = strange_count(keep, slot, image);
+	int r;
+
+	if (image->state == EBPH_STATE_NORMAL)
+		r = normal_take(keep, slot, image);
+	else
+		r = training_take(keep, slot, image, strange);
+	if (r)
+		return r;
+	if (image->state == EBPH_STATE_NORMAL && strange)
+		log_warn("%s is back in memory: %u pairs of calls that it lacks were seen before "
+			 "it was, and not answered",
+			 profile_name(keep->profiles, slot), strange);
+	else
+		log_debug("%s is back in memory", profile_name(keep->profiles, slot));
+	event_profile(keep->sink, "load", slot,
+		      json_pack("{s:s, s:i, s:i}", "state", state_name(image->state), "words",
+				(int)image->n_words, "unjudged",
+				image->state == EBPH_STATE_NORMAL ? (int)strange : 0));
+	return 0;
+}
+
+int older_take(struct keep *keep, uint32_t slot, const struct image *old)
+{
+	IMAGE_CLEANUP struct image image = {0};
+	int r = image_inherit(&image, old);
+
+	if (!r)
+		r = words_take(keep, slot, image.words, image.n_words);
+	if (r)
+		return r;
+	log_info("%s is another file now: it trains on from what the old one was seen to do",
+		 profile_name(keep->profiles, slot));
+	event_profile(keep->sink, "inherit", slot, json_pack("{s:i}", "words", (int)image.n_words));
+	return 0;
+}
