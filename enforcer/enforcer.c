@@ -477,8 +477,9 @@ int enforcer_loop(struct enforcer *enforcer)
 {
 	while (!enforcer->stopping) {
 		struct epoll_event ready[16];
+		int wait_ms = keep_run(enforcer->keep);
 		int n = epoll_wait(enforcer->epoll_fd, ready, ARRAY_SIZE(ready),
-				   enforcer->more_slots ? 0 : -1);
+				   enforcer->more_slots ? 0 : wait_ms);
 
 		if (n < 0 && errno != EINTR) {
 			log_error("epoll: %s", strerror(errno));

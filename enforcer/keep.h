@@ -33,7 +33,8 @@ struct keep {
 	struct saver saver;
 	int64_t real_offset_ns; /* CLOCK_REALTIME less CLOCK_BOOTTIME, as it was at the start */
 	struct slot_queue loads, saves, begins;
-	uint32_t begins_due; /* so many of .begins have waited for a tick */
+	uint32_t begins_due; /* so many of .begins are to begin at .begins_ns */
+	uint64_t begins_ns;  /* CLOCK_MONOTONIC */
 	char **removals;     /* names of files */
 	size_t n_removals;
 	struct {
@@ -71,6 +72,9 @@ void keep_became_normal(struct keep *keep, uint32_t slot);
 
 /* Takes profiles out of memory where slots or memory are wanted, some at a time. */
 void keep_make_room(struct keep *keep);
+
+/* Does what is due. Return: the milliseconds until there is more; -1: nothing is foreseen. */
+int keep_run(struct keep *keep);
 
 /* Something to do now and then. */
 void keep_tick(struct keep *keep);

@@ -91,8 +91,8 @@ static void entry_take(struct keep *keep, uint32_t slot)
 
 /*
  * Nothing is known of it. From now on what is seen belongs to the profile, but a program on another
- * CPU may still go by what was true a moment ago: what was seen until then is accepted at the tick
- * after next.
+ * CPU may still go by what was true a moment ago: what was seen until then is accepted a moment
+ * later.
  */
 static void training_begin(struct keep *keep, uint32_t slot)
 {
@@ -104,6 +104,9 @@ static void training_begin(struct keep *keep, uint32_t slot)
 	entry_take(keep, slot);
 }
 
+/* How long a program of ours that goes by an old flag can still be under way, and far more. */
+#define BEGIN_NS (50 * NSEC_PER_MSEC)
+
 static void begins_run(struct keep *keep, uint32_t n)
 {
 	while (n--) {
@@ -113,6 +116,20 @@ static void begins_run(struct keep *keep, uint32_t n)
 			kernel_command(keep->profiles->kernel, slot, EBPH_VERB_BEGIN);
 	}
 	keep->begins_due = keep->begins.n;
+	keep->begins_ns = now_ns(CLOCK_MONOTONIC) + BEGIN_NS;
+}
+
+int keep_run(struct keep *keep)
+{
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+
+	if (!keep->begins.n)
+		return -1;
+	if (!keep->begins_due || now >= keep->begins_ns)
+		begins_run(keep, keep->begins_due);
+	if (!keep->begins.n)
+		return -1;
+	return now < keep->begins_ns ? (int)((keep->begins_ns - now) / NSEC_PER_MSEC) + 1 : 0;
 }
 
 void restore_finish(struct keep *keep)
@@ -336,7 +353,6 @@ void restore_tick(struct keep *keep)
 {
 	struct profiles *profiles = keep->profiles;
 
-	begins_run(keep, keep->begins_due);
 	for (uint32_t slot = 1; slot < profiles->next_slot; slot++) {
 		struct profile_note *note = &profiles->notes[slot];
 

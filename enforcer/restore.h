@@ -45,7 +45,7 @@ void restore_loaded(struct keep *keep, uint32_t slot, const struct saver_job *jo
 /* A slot's profile has been saved: what it replaces goes. */
 void restore_saved(struct keep *keep, uint32_t slot);
 
-/* Looks for what nobody has told of, and lets training begin where nothing is known. */
+/* Looks for what nobody has told of. */
 void restore_tick(struct keep *keep);
 
 /* Lets it begin now, wherever it is due. */
