@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -71,65 +72,84 @@ static void usage(FILE *out)
 	      out);
 }
 
+/* Options that do nothing but to be noted. */
+static const struct {
+	int c;
+	size_t offset; /* of a bool in struct arguments */
+} flags[] = {
+	{'f', offsetof(struct arguments, foreground)},
+	{'C', offsetof(struct arguments, check_config)},
+	{'D', offsetof(struct arguments, dump_config)},
+	{'r', offsetof(struct arguments, release)},
+	{'p', offsetof(struct arguments, profiles)},
+};
+
+static const struct {
+	int c;
+	size_t offset; /* of a const char * */
+} texts[] = {
+	{'c', offsetof(struct arguments, config)},
+	{'m', offsetof(struct arguments, mode)},
+	{'i', offsetof(struct arguments, import)},
+	{'u', offsetof(struct arguments, put_back)},
+};
+
+/* Return: was @c one of these? */
+static bool argument_note(int c, struct arguments *ret)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		if (flags[i].c == c) {
+			*(bool *)((char *)ret + flags[i].offset) = true;
+			return true;
+		}
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		if (texts[i].c == c) {
+			*(const char **)((char *)ret + texts[i].offset) = optarg;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Return: 0 to go on, 1 when all is done, -EINVAL. */
+static int argument_do(int c, struct arguments *ret)
+{
+	switch (c) {
+	case 'b':
+		if (!abort_rung_from_name(optarg, &ret->best_rung))
+			return 0;
+		log_error("--best-rung %s: there is bpf_override_return, fmod_ret, lsm and none",
+			  optarg);
+		return -EINVAL;
+	case 'd':
+		log_set_debug(true);
+		return 0;
+	case 'n':
+		counters_explain(stdout);
+		return 1;
+	case 'V':
+		puts("ebphd " EBPH_VERSION);
+		return 1;
+	case 'h':
+		usage(stdout);
+		return 1;
+	default:
+		usage(stderr);
+		return -EINVAL;
+	}
+}
+
+/* As argument_do(). */
 static int arguments_parse(int argc, char **argv, struct arguments *ret)
 {
-	int c;
+	int c, r;
 
 	*ret = (struct arguments){.config = CONF_PATH_DEFAULT};
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (c) {
-		case 'c':
-			ret->config = optarg;
-			break;
-		case 'm':
-			ret->mode = optarg;
-			break;
-		case 'f':
-			ret->foreground = true;
-			break;
-		case 'C':
-			ret->check_config = true;
-			break;
-		case 'D':
-			ret->dump_config = true;
-			break;
-		case 'r':
-			ret->release = true;
-			break;
-		case 'b':
-			if (abort_rung_from_name(optarg, &ret->best_rung)) {
-				log_error("--best-rung %s: there is bpf_override_return, fmod_ret, "
-					  "lsm and none",
-					  optarg);
-				return -EINVAL;
-			}
-			break;
-		case 'p':
-			ret->profiles = true;
-			break;
-		case 'i':
-			ret->import = optarg;
-			break;
-		case 'u':
-			ret->put_back = optarg;
-			break;
-		case 'd':
-			log_set_debug(true);
-			break;
-		case 'n':
-			counters_explain(stdout);
-			return 1;
-		case 'V':
-			puts("ebphd " EBPH_VERSION);
-			return 1;
-		case 'h':
-			usage(stdout);
-			return 1;
-		default:
-			usage(stderr);
-			return -EINVAL;
-		}
+		r = argument_note(c, ret) ? 0 : argument_do(c, ret);
+		if (r)
+			return r;
 	}
 	if (optind < argc) {
 		log_error("what is \"%s\"? --help tells the options", argv[optind]);
