@@ -408,9 +408,13 @@ static void stock(struct enforcer *enforcer)
 		log_warn("cannot prepare room for new programs: %s", strerror(-r));
 }
 
+/* A portion of the news; what is left keeps the ring ready. */
 static void events_take(struct enforcer *enforcer)
 {
-	if (ring_buffer__consume(enforcer->events) >= 0) /* else a portion; the rest is ready */
+	if (ring_buffer__consume(enforcer->events) < 0 || !enforcer->profiles->n_retired)
+		return;
+	/* Nothing that is still to be read can be about the profiles that have left. */
+	if (ring_buffer__consume(enforcer->stops) >= 0)
 		profiles_drained(enforcer->profiles);
 }
 
