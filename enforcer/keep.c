@@ -67,6 +67,19 @@ void keep_remove(struct keep *keep, const char *file)
 		free(copy); /* it stays on disk; the next start finds it */
 }
 
+/* A name that was to be removed is wanted again. */
+static void removal_cancel(struct keep *keep, const char *file)
+{
+	for (size_t i = 0; i < keep->n_removals;) {
+		if (strcmp(keep->removals[i], file) != 0) {
+			i++;
+			continue;
+		}
+		free(keep->removals[i]);
+		keep->removals[i] = keep->removals[--keep->n_removals];
+	}
+}
+
 void keep_drop(struct keep *keep, struct record *entry)
 {
 	if (entry->file)
@@ -168,6 +181,7 @@ static int save_begin(struct keep *keep, uint32_t slot)
 	if (keep->job.head.state == EBPH_STATE_NONE || keep->job.head.state == EBPH_STATE_LOADING)
 		return -EAGAIN;
 	store_name(&image, name);
+	removal_cancel(keep, name);
 	memcpy(keep->saver.job->data, data, bytes);
 	keep->saver.job->bytes = bytes;
 	return job_begin(keep, SAVER_SAVE, name, slot);
