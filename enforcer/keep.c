@@ -110,6 +110,7 @@ int keep_image(const struct keep *keep, uint32_t slot, struct ebph_profile *ret_
 	       struct image *ret)
 {
 	const struct profile_note *note = &keep->profiles->notes[slot];
+	const char *path = note->path;
 	struct ebph_profile head;
 	uint64_t *words = NULL;
 	size_t n_words = 0;
@@ -121,6 +122,9 @@ int keep_image(const struct keep *keep, uint32_t slot, struct ebph_profile *ret_
 	r = profile_words(keep->profiles, slot, &words, &n_words);
 	if (r)
 		return r;
+	/* Where it was once, if nobody knows where it is now. */
+	if (!path && note->entry && note->entry->program)
+		path = note->entry->program->path;
 	*ret = (struct image){
 		.exe = head.exe,
 		.machine = keep->catalog.machine,
@@ -135,7 +139,7 @@ int keep_image(const struct keep *keep, uint32_t slot, struct ebph_profile *ret_
 		.aborts = head.aborts,
 		.normal_anomalies = head.normal_anomalies,
 		.last_run_ns = head.last_run_ns + keep->real_offset_ns,
-		.path = note->path ? strdup(note->path) : NULL,
+		.path = path ? strdup(path) : NULL,
 	};
 	if (head.state == EBPH_STATE_FROZEN)
 		ret->normal_due_ns = (int64_t)head.normal_due_ns + keep->real_offset_ns;

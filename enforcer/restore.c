@@ -82,6 +82,9 @@ static void entry_take(struct keep *keep, uint32_t slot)
 		log_warn("no memory to keep the profile of %s", profile_name(keep->profiles, slot));
 		return;
 	}
+	/* Its process may have ended before anybody asked it. */
+	if (!note->path && entry->program)
+		profile_known_path(keep->profiles, slot, entry->program->path);
 	if (note->path)
 		catalog_name(&keep->catalog, entry, note->path);
 	entry->slot = slot;
