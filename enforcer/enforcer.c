@@ -3,6 +3,7 @@
 
 #include <bpf/libbpf.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -340,6 +341,8 @@ int enforcer_start(struct enforcer *enforcer, bool background)
 		log_error("cannot attach the BPF programs: %s (--debug tells more)", strerror(-r));
 		return r;
 	}
+	/* What loading the programs and reading the profiles took lies between what has stayed. */
+	malloc_trim(0);
 	report_start(&enforcer->report, enforcer->conf, enforcer->kernel);
 	event_self(&enforcer->sink, "start",
 		   json_pack("{s:s, s:s, s:i}", "mode",

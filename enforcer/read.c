@@ -5,6 +5,7 @@
 
 #include "enforcer/log.h"
 #include "enforcer/restore.h"
+#include "enforcer/set.h"
 #include "enforcer/util.h"
 
 /*
@@ -13,71 +14,64 @@
  */
 #define PLACE_NS NSEC_PER_SEC
 
-/* Images by when they were executed last, those first that come into memory first. */
+/* What there is, without the words: together they may be more than is good for this host. */
 struct reading {
 	struct keep *keep;
-	struct loaded {
-		struct image image;
-		struct record *entry;
-	} * loaded;
+	struct record **records;
 	size_t n, room;
 	unsigned int n_bad;
 };
 
-/*
- * An executable's profile under two names: its path became known, and then we died. Return: is it
- * this file that counts?
- */
-static bool twice_resolve(struct reading *reading, struct record *entry, const char *name,
-			  const struct image *image)
+static int record_add(struct reading *reading, struct record *record)
 {
-	size_t i = reading->n;
+	if (reading->n == reading->room) {
+		size_t room = reading->room ? reading->room * 2 : 256;
+		struct record **more = reallocarray(reading->records, room, sizeof(*more));
 
-	if (image->last_run_ns < entry->last_run_ns ||
-	    (image->last_run_ns == entry->last_run_ns && !image->path)) {
-		keep_remove(reading->keep, name);
-		return false;
+		if (!more)
+			return -ENOMEM;
+		reading->records = more;
+		reading->room = room;
 	}
-	while (i && reading->loaded[i - 1].entry != entry)
-		i--;
-	if (i) {
-		image_clear(&reading->loaded[i - 1].image);
-		reading->loaded[i - 1] = reading->loaded[--reading->n];
-	}
-	keep_remove(reading->keep, entry->file);
-	return true;
+	reading->records[reading->n++] = record;
+	return 0;
+}
+
+/*
+ * Is this the file that counts? An executable's profile may lie under two names: its path became
+ * known, and then we died.
+ */
+static bool is_latest(const struct record *record, const struct image *image)
+{
+	return !record->file || image->last_run_ns > record->last_run_ns ||
+	       (image->last_run_ns == record->last_run_ns && image->path);
 }
 
 static int each_file(void *context, const char *name, struct image *image)
 {
 	struct reading *reading = context;
 	struct catalog *catalog = &reading->keep->catalog;
-	struct record *entry;
+	struct record *record;
+	bool again;
+	int r = 0;
 
-	entry = catalog_add(catalog, &image->exe, image->machine, image->path);
-	if (!entry)
+	record = catalog_add(catalog, &image->exe, image->machine, image->path);
+	if (!record)
 		return -ENOMEM;
-	if (entry->file && !twice_resolve(reading, entry, name, image))
+	again = record->file;
+	if (!is_latest(record, image)) {
+		keep_remove(reading->keep, name);
 		return 0;
-	if (image->path && catalog_name(catalog, entry, image->path))
-		return -ENOMEM;
-	entry->state = image->state;
-	entry->last_run_ns = image->last_run_ns;
-	if (catalog_saved(catalog, entry, name))
-		return -ENOMEM;
-	if (reading->n == reading->room) {
-		size_t room = reading->room ? reading->room * 2 : 256;
-		struct loaded *more = reallocarray(reading->loaded, room, sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		reading->loaded = more;
-		reading->room = room;
 	}
-	reading->loaded[reading->n++] = (struct loaded){.image = *image, .entry = entry};
-	image->path = NULL;
-	image->words = NULL;
-	return 0;
+	if (again)
+		keep_remove(reading->keep, record->file);
+	if (image->path)
+		r = catalog_name(catalog, record, image->path);
+	record->state = image->state;
+	record->last_run_ns = image->last_run_ns;
+	if (!r)
+		r = catalog_saved(catalog, record, name);
+	return r || again ? r : record_add(reading, record);
 }
 
 static void bad_file(void *context, const char *name, int error, const char *reason)
@@ -90,24 +84,24 @@ static void bad_file(void *context, const char *name, int error, const char *rea
 }
 
 /* Those first that may be given up last. */
-static int loaded_compare(const void *left, const void *right)
+static int record_compare(const void *left, const void *right)
 {
-	const struct loaded *a = left, *b = right;
+	const struct record *a = *(struct record *const *)left;
+	const struct record *b = *(struct record *const *)right;
 
-	return record_before(a->entry, b->entry) - record_before(b->entry, a->entry);
+	return record_before(a, b) - record_before(b, a);
 }
 
 /* Is it worth a place before its program runs: is its file where it was? */
-static bool is_present(struct keep *keep, const struct loaded *loaded)
+static bool is_present(const struct keep *keep, const struct record *record)
 {
-	return loaded->image.path && loaded->entry->machine == keep->catalog.machine &&
-	       path_is_exe(loaded->image.path, &loaded->image.exe);
+	return record->program && record->machine == keep->catalog.machine &&
+	       path_is_exe(record->program->path, &record->exe);
 }
 
 /* Puts a profile into memory as it was saved. Return: 0; -ENOSPC; -errno. */
-static int image_place(struct keep *keep, struct loaded *loaded)
+static int image_place(struct keep *keep, struct record *record, const struct image *image)
 {
-	const struct image *image = &loaded->image;
 	struct profile_note *note;
 	struct ebph_profile *head;
 	uint32_t slot;
@@ -121,30 +115,47 @@ static int image_place(struct keep *keep, struct loaded *loaded)
 	head->state = image->state;
 	profile_known_path(keep->profiles, slot, image->path);
 	note = &keep->profiles->notes[slot];
-	note->entry = loaded->entry;
+	note->entry = record;
 	note->kept = *head;
-	loaded->entry->slot = slot;
+	record->slot = slot;
 	return 0;
 }
 
-static int images_place(struct reading *reading)
+/* Return: 0, also where this one cannot be had; -ENOSPC when there is no room for more; -errno. */
+static int record_place(struct keep *keep, struct record *record)
+{
+	IMAGE_CLEANUP struct image image = {0};
+	char reason[STORE_REASON_MAX];
+
+	if (!is_present(keep, record) || store_load(keep->store, record->file, &image, reason) ||
+	    !image.path)
+		return 0;
+	return image_place(keep, record, &image);
+}
+
+static int records_place(struct reading *reading)
 {
 	struct keep *keep = reading->keep;
-	uint64_t until = now_ns(CLOCK_MONOTONIC) + PLACE_NS;
-	uint32_t most = keep->profiles->kernel->n_slots - keep->profiles->stock;
+	struct profiles *profiles = keep->profiles;
+	uint64_t until = now_ns(CLOCK_MONOTONIC) + PLACE_NS, limit = profiles->memory_limit;
+	uint32_t most = profiles->kernel->n_slots - profiles->stock;
 	int r = 0;
 
-	qsort(reading->loaded, reading->n, sizeof(*reading->loaded), loaded_compare);
+	/* Room is left for programs that are new. */
+	if (limit != UINT64_MAX)
+		profiles->memory_limit -=
+			limit / 32 + profiles->stock * set_memory(EBPH_SET_BLOCKS_MIN);
+	qsort(reading->records, reading->n, sizeof(*reading->records), record_compare);
 	for (size_t i = 0; i < reading->n && !r; i++) {
-		if (keep->profiles->next_slot > most || now_ns(CLOCK_MONOTONIC) > until)
+		if (profiles->next_slot > most || now_ns(CLOCK_MONOTONIC) > until)
 			break;
-		if (is_present(keep, &reading->loaded[i]))
-			r = image_place(keep, &reading->loaded[i]);
+		r = record_place(keep, reading->records[i]);
 	}
-	keep->profiles->wants_memory = false;
-	if (r == -ENOSPC)
+	profiles->memory_limit = limit;
+	profiles->wants_memory = false;
+	if (r == -ENOSPC || r == -ENOMEM)
 		r = 0;
-	return r ? r : profiles_placed(keep->profiles);
+	return r ? r : profiles_placed(profiles);
 }
 
 int keep_read(struct keep *keep)
@@ -162,14 +173,12 @@ int keep_read(struct keep *keep)
 	}
 	r = store_scan(keep->store, each_file, bad_file, &reading);
 	if (!r)
-		r = images_place(&reading);
+		r = records_place(&reading);
 	if (r)
 		log_error("cannot read the profiles in %s: %s", dir, strerror(-r));
 	else if (reading.n || reading.n_bad)
 		log_info("%zu profiles in %s, %u of them in memory now, %u files not used",
 			 reading.n, dir, keep->profiles->next_slot - 1, reading.n_bad);
-	for (size_t i = 0; i < reading.n; i++)
-		image_clear(&reading.loaded[i].image);
-	free(reading.loaded);
+	free(reading.records);
 	return r;
 }
