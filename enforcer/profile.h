@@ -8,8 +8,8 @@
 
 #include "enforcer/kernel.h"
 
-#define PROFILES_PLACED_MAX 256
-#define PROFILE_SLOT_STOCK  128 /* empty slots kept ready for new executables, at most */
+#define PROFILES_PLACED_MAX 1024 /* each needs a descriptor, of 4096 that a process may have */
+#define PROFILE_SLOT_STOCK  128	 /* empty slots kept ready for new executables, at most */
 
 /* What the daemon knows of a slot beyond its head. */
 struct profile_note {
