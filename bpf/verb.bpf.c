@@ -70,6 +70,14 @@ static long late_refuse(struct bpf_map *map, const __u64 *key, __u64 *bits, cons
 	return 0;
 }
 
+/* None of it belongs to the profile. */
+static long late_doubt(struct bpf_map *map, const __u64 *key, __u64 *bits, const __u32 *slot)
+{
+	if (ebph_late_slot(*key) == *slot)
+		__sync_fetch_and_and(bits, ~EBPH_WORD_NORMAL_BITS);
+	return 0;
+}
+
 /* And all of it belongs to the profile. */
 static long late_accept(struct bpf_map *map, const __u64 *key, __u64 *bits, const __u32 *slot)
 {
@@ -187,11 +195,12 @@ static __noinline int begin(struct profile *profile)
 	return 0;
 }
 
-static int doubt(struct profile *profile)
+static __noinline int doubt(struct profile *profile)
 {
 	__sync_fetch_and_and(&profile->head->flags, ~EBPH_PROFILE_FRESH);
 	if (state_force(profile, EBPH_STATE_LOADING))
 		return -1;
+	bpf_for_each_map_elem(&late, late_doubt, &profile->slot, 0);
 	profile_sweep(profile, SWEEP_DOUBT);
 	/* As in sensitize(). */
 	__sync_fetch_and_add(&settings.generation, 1);

@@ -172,20 +172,28 @@ bool record_before(const struct record *a, const struct record *b)
 	return a->last_run_ns < b->last_run_ns;
 }
 
-static void least_visit(const void *node, VISIT visit, void *context)
-{
-	struct record *entry = *(struct record *const *)node, **least = context;
+struct listing {
+	struct record **records;
+	size_t n;
+};
 
-	if ((visit != postorder && visit != leaf) || !entry->file || entry->slot)
-		return;
-	if (!*least || record_before(entry, *least))
-		*least = entry;
+static void list_visit(const void *node, VISIT visit, void *context)
+{
+	struct record *record = *(struct record *const *)node;
+	struct listing *listing = context;
+
+	if ((visit == postorder || visit == leaf) && record->file && !record->slot)
+		listing->records[listing->n++] = record;
 }
 
-struct record *catalog_least(const struct catalog *catalog)
+int catalog_list(const struct catalog *catalog, struct record ***ret, size_t *ret_n)
 {
-	struct record *least = NULL;
+	struct listing listing = {.records = calloc(catalog->n_entries, sizeof(*listing.records))};
 
-	twalk_r(catalog->by_exe, least_visit, &least);
-	return least;
+	if (!listing.records)
+		return -ENOMEM;
+	twalk_r(catalog->by_exe, list_visit, &listing);
+	*ret = listing.records;
+	*ret_n = listing.n;
+	return 0;
 }

@@ -64,8 +64,8 @@ void catalog_remove(struct catalog *catalog, struct record *entry);
 /* Notes the name of its file, NULL: none; .n_saved is counted here. Return: 0 or -ENOMEM. */
 int catalog_saved(struct catalog *catalog, struct record *entry, const char *file);
 
-/* The saved entry not in memory that goes before all others: record_before(). NULL: none. */
-struct record *catalog_least(const struct catalog *catalog);
+/* All that are on disk only, in an array to be freed by the caller. Return: 0 or -ENOMEM. */
+int catalog_list(const struct catalog *catalog, struct record ***ret, size_t *ret_n);
 
 /*
  * Would @a be given up before @b? What is normal goes last, and what was executed lately; without

@@ -105,6 +105,9 @@ static void on_profile(struct event_sink *sink, const struct ebph_event_profile 
 	char hint[EBPH_PATH_HINT + 1] = {};
 	json_t *object;
 
+	if (memcmp(&profile->exe, &sink->profiles->kernel->heads[event->slot].exe,
+		   sizeof(profile->exe)))
+		return; /* the slot has another profile by now */
 	memcpy(hint, profile->hint, EBPH_PATH_HINT);
 	if (!profile_learn_path(sink->profiles, event->slot, &profile->exe, event->pid, hint) &&
 	    !first) {
@@ -157,8 +160,14 @@ static void on_state(struct event_sink *sink, const struct ebph_event_state *sta
 void event_grow(struct event_sink *sink, uint32_t slot)
 {
 	struct profile_note *note = &sink->profiles->notes[slot];
+	const struct ebph_profile *head = &sink->profiles->kernel->heads[slot];
 	bool waited = note->grow_waits;
-	int r = profile_grow(sink->profiles, slot, 0);
+	int r;
+
+	note->grow_waits = false;
+	if (head->state == EBPH_STATE_NONE || head->grow_blocks != note->blocks)
+		return; /* another has it now, or it has grown */
+	r = profile_grow(sink->profiles, slot, 0);
 
 	note->grow_waits = r == -EDQUOT;
 	if (r == -EDQUOT)
@@ -186,7 +195,7 @@ void event_grow(struct event_sink *sink, uint32_t slot)
 static void on_grow(struct event_sink *sink, const struct ebph_event_grow *grow)
 {
 	if (grow->blocks == sink->profiles->notes[grow->event.slot].blocks)
-		event_grow(sink, grow->event.slot);
+		keep_grow(sink->keep, grow->event.slot);
 	/* Else it has been done. */
 }
 

@@ -144,6 +144,13 @@ int keep_image(const struct keep *keep, uint32_t slot, struct ebph_profile *ret_
 	if (head.state == EBPH_STATE_FROZEN)
 		ret->normal_due_ns = (int64_t)head.normal_due_ns + keep->real_offset_ns;
 	image_words_set(ret, words, n_words);
+	/* With all that waits for room there may be more than a set can ever hold. */
+	if (ret->n_words > IMAGE_WORDS_MAX)
+		ret->n_words = IMAGE_WORDS_MAX;
+	if (note->path && !ret->path) {
+		image_clear(ret);
+		return -ENOMEM;
+	}
 	*ret_head = head;
 	return 0;
 }
@@ -164,7 +171,7 @@ static uint32_t slot_state(const struct keep *keep, uint32_t slot)
 }
 
 /* Return: 0: the saver has a job; -EAGAIN: there was nothing to save; -errno. */
-static int save_begin(struct keep *keep, uint32_t slot)
+static int save_try(struct keep *keep, uint32_t slot)
 {
 	uint32_t state = slot_state(keep, slot);
 	IMAGE_CLEANUP struct image image = {0};
@@ -189,6 +196,19 @@ static int save_begin(struct keep *keep, uint32_t slot)
 	memcpy(keep->saver.job->data, data, bytes);
 	keep->saver.job->bytes = bytes;
 	return job_begin(keep, SAVER_SAVE, name, slot);
+}
+
+/* As save_try(), but the fault of one profile is none of the others. */
+static int save_begin(struct keep *keep, uint32_t slot)
+{
+	int r = save_try(keep, slot);
+
+	if (!r || r == -EAGAIN || r == -EPIPE || r == -EBUSY)
+		return r;
+	keep->save_failed++;
+	log_error("cannot save the profile of %s: %s", profile_name(keep->profiles, slot),
+		  strerror(-r));
+	return -EAGAIN;
 }
 
 static int load_begin(struct keep *keep, uint32_t slot)
@@ -265,6 +285,10 @@ static void save_done(struct keep *keep, const char *name, int error)
 	struct profile_note *note = &keep->profiles->notes[keep->job.slot];
 	struct record *entry = note->entry;
 
+	/* While it was being saved the slot may have got another profile. */
+	if (memcmp(&keep->job.head.exe, &keep->profiles->kernel->heads[keep->job.slot].exe,
+		   sizeof(keep->job.head.exe)))
+		entry = NULL;
 	if (error) {
 		save_failed(keep, error);
 		return;
@@ -321,18 +345,35 @@ void keep_became_normal(struct keep *keep, uint32_t slot)
 	keep_pump(keep);
 }
 
+static int record_compare(const void *left, const void *right)
+{
+	const struct record *a = *(struct record *const *)left;
+	const struct record *b = *(struct record *const *)right;
+
+	return record_before(b, a) - record_before(a, b);
+}
+
+/* Removes the files that are more than max_saved. */
+static void files_thin(struct keep *keep)
+{
+	AUTO_FREE struct record **records = NULL;
+	size_t n = 0, more;
+
+	if (keep->catalog.n_saved <= keep->conf->store.max_saved)
+		return;
+	more = keep->catalog.n_saved - keep->conf->store.max_saved;
+	if (catalog_list(&keep->catalog, &records, &n))
+		return;
+	qsort(records, n, sizeof(struct record *), record_compare);
+	for (size_t i = 0; i < n && more; i++, more--)
+		keep_drop(keep, records[i]);
+}
+
 static void pass_begin(struct keep *keep, uint64_t now)
 {
 	keep->cursor = 1;
 	keep->next_pass_ns = now + keep->conf->store.save_interval_ns;
-	/* Once more, with one profile to try. */
-	for (; keep->n_removals == 0 && keep->catalog.n_saved > keep->conf->store.max_saved;) {
-		struct record *least = catalog_least(&keep->catalog);
-
-		if (!least)
-			break;
-		keep_drop(keep, least);
-	}
+	files_thin(keep);
 }
 
 static void slow_report(struct keep *keep, uint64_t now)
@@ -343,6 +384,34 @@ static void slow_report(struct keep *keep, uint64_t now)
 		 keep->store->dir, SLOW_NS / NSEC_PER_SEC);
 	event_self(keep->sink, "store", json_pack("{s:s}", "state", "slow"));
 	keep->slow_reported = true;
+}
+
+#define TURN_NS (10 * NSEC_PER_MSEC) /* what others have to wait for us */
+
+void keep_grow(struct keep *keep, uint32_t slot)
+{
+	queue_push(&keep->grows, slot);
+}
+
+/* Growing waits for all running programs: a few at a time. */
+static void grows_run(struct keep *keep, uint64_t now)
+{
+	while (keep->grows.n && now_ns(CLOCK_MONOTONIC) < now + TURN_NS)
+		event_grow(keep->sink, queue_pop(&keep->grows));
+}
+
+int keep_run(struct keep *keep)
+{
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+
+	grows_run(keep, now);
+	if (keep->begins.n && (!keep->begins_due || now >= keep->begins_ns))
+		restore_begin(keep, keep->begins_due);
+	if (keep->grows.n)
+		return 0;
+	if (!keep->begins.n)
+		return -1;
+	return now < keep->begins_ns ? (int)((keep->begins_ns - now) / NSEC_PER_MSEC) + 1 : 0;
 }
 
 void keep_tick(struct keep *keep)
@@ -420,6 +489,8 @@ int keep_new(const struct conf *conf, struct profiles *profiles, struct event_si
 		r = queue_new(&keep->saves, profiles->kernel->n_slots);
 	if (!r)
 		r = queue_new(&keep->begins, profiles->kernel->n_slots);
+	if (!r)
+		r = queue_new(&keep->grows, profiles->kernel->n_slots);
 	if (!r && *conf->store.state_dir)
 		r = keep_read(keep);
 	if (r) {
@@ -451,6 +522,7 @@ void keep_free(struct keep *keep)
 	queue_free(&keep->loads);
 	queue_free(&keep->saves);
 	queue_free(&keep->begins);
+	queue_free(&keep->grows);
 	for (size_t i = 0; i < keep->n_removals; i++)
 		free(keep->removals[i]);
 	free(keep->removals);

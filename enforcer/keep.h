@@ -32,7 +32,7 @@ struct keep {
 	struct catalog catalog;
 	struct saver saver;
 	int64_t real_offset_ns; /* CLOCK_REALTIME less CLOCK_BOOTTIME, as it was at the start */
-	struct slot_queue loads, saves, begins;
+	struct slot_queue loads, saves, begins, grows;
 	uint32_t begins_due; /* so many of .begins are to begin at .begins_ns */
 	uint64_t begins_ns;  /* CLOCK_MONOTONIC */
 	char **removals;     /* names of files */
@@ -72,6 +72,9 @@ void keep_became_normal(struct keep *keep, uint32_t slot);
 
 /* Takes profiles out of memory where slots or memory are wanted, some at a time. */
 void keep_make_room(struct keep *keep);
+
+/* The pair set of a slot is too small. */
+void keep_grow(struct keep *keep, uint32_t slot);
 
 /* Does what is due. Return: the milliseconds until there is more; -1: nothing is foreseen. */
 int keep_run(struct keep *keep);

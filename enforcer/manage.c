@@ -33,6 +33,8 @@ static int shelf_put(void *context, const char *name, struct image *image)
 	if (!images || !names)
 		return -ENOMEM;
 	names[shelf->n] = strdup(name);
+	if (!names[shelf->n])
+		return -ENOMEM;
 	images[shelf->n++] = *image;
 	image->path = NULL;
 	image->words = NULL;
@@ -142,16 +144,23 @@ static int image_read(const char *path, struct image *ret)
 	return r;
 }
 
-/* The profile that is in use for a path: of this machine, executed last. Return: NULL: none. */
-static struct image *version_last(struct shelf *shelf, const char *path)
+/*
+ * The profile that is in use for a path: of this machine, executed last; without @own_only else one
+ * that came from elsewhere and waits for its program to run. Return: NULL: none.
+ */
+static struct image *version_last(struct shelf *shelf, const char *path, bool own_only)
 {
+	uint64_t here = image_machine();
 	struct image *last = NULL;
 
 	for (size_t i = 0; i < shelf->n; i++) {
 		struct image *image = &shelf->images[i];
+		bool own = image->machine == here, last_own = last && last->machine == here;
 
-		if (image->machine == image_machine() && image->path &&
-		    !strcmp(image->path, path) && (!last || last->last_run_ns < image->last_run_ns))
+		if (!image->path || strcmp(image->path, path) || (!own && own_only))
+			continue;
+		if (!last || (own && !last_own) ||
+		    (own == last_own && last->last_run_ns < image->last_run_ns))
 			last = image;
 	}
 	return last;
@@ -168,7 +177,7 @@ int profile_import(const struct conf *conf, const char *file)
 		r = shelf_open(conf, &shelf);
 	if (r)
 		return r;
-	known = version_last(&shelf, image.path);
+	known = version_last(&shelf, image.path, false);
 	if (known) {
 		r = image_merge(known, &image);
 	} else if (image.machine == image_machine()) {
@@ -234,7 +243,7 @@ int profile_put_back(const struct conf *conf, const char *path)
 
 	if (r)
 		return r;
-	last = version_last(&shelf, path);
+	last = version_last(&shelf, path, true);
 	before = last ? version_before(&shelf, last) : NULL;
 	if (!before) {
 		log_error("%s has no older profile%s", path, last ? "" : ", and no profile at all");

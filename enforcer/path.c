@@ -3,10 +3,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
-#include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 
 #include "enforcer/profile.h"
 #include "enforcer/util.h"
@@ -18,19 +16,38 @@ static bool stat_is_exe(const struct stat *st, const struct ebph_exe *exe)
 	       st->st_mtim.tv_sec * (int64_t)NSEC_PER_SEC + st->st_mtim.tv_nsec == exe->mtime_ns;
 }
 
+/* The device of the superblock that an open file is on, as its mount says; 0: not known. */
+static dev_t mount_device(int fd)
+{
+	AUTO_FCLOSE FILE *info = NULL, *mounts = NULL;
+	int wanted = -1, id;
+	unsigned int major, minor;
+	char name[64], *line = NULL;
+	dev_t device = 0;
+	size_t size = 0;
+
+	snprintf(name, sizeof(name), "/proc/self/fdinfo/%d", fd);
+	info = fopen(name, "re");
+	mounts = fopen("/proc/self/mountinfo", "re");
+	while (info && wanted < 0 && getline(&line, &size, info) > 0)
+		if (sscanf(line, "mnt_id: %d", &id) == 1)
+			wanted = id;
+	while (mounts && wanted >= 0 && !device && getline(&line, &size, mounts) > 0)
+		if (sscanf(line, "%d %*d %u:%u", &id, &major, &minor) == 3 && id == wanted)
+			device = makedev(major, minor);
+	free(line);
+	return device;
+}
+
 /*
  * Is the open file on the executable's device? btrfs and overlayfs show stat() another device
- * than their superblock's; no unprivileged user can mount them with numbers of his own choice, as
- * he can FUSE.
+ * than their superblock's; what is mounted shows the latter.
  */
 static bool device_is_exe(int fd, const struct stat *st, const struct ebph_exe *exe)
 {
-	struct statfs fs;
+	dev_t device = makedev(exe->dev >> 20, exe->dev & 0xfffff); /* linux/kdev_t.h */
 
-	if (st->st_dev == makedev(exe->dev >> 20, exe->dev & 0xfffff)) /* linux/kdev_t.h */
-		return true;
-	return !fstatfs(fd, &fs) &&
-	       (fs.f_type == BTRFS_SUPER_MAGIC || fs.f_type == OVERLAYFS_SUPER_MAGIC);
+	return st->st_dev == device || mount_device(fd) == device;
 }
 
 /*

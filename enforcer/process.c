@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "enforcer/process.h"
 
+#include <bpf/bpf.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/membarrier.h>
@@ -76,8 +77,28 @@ void standard_streams_leave(void)
 		dup2(null, fd);
 }
 
+/* A change of a map of maps waits for them (maybe_wait_bpf_programs() in kernel/bpf/syscall.c). */
+static int map_change_wait(void)
+{
+	static int inner = -1, outer = -1;
+	LIBBPF_OPTS(bpf_map_create_opts, opts);
+	__u32 key = 0;
+
+	if (inner < 0)
+		inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "ebph_wait", sizeof(key), 8, 1, NULL);
+	opts.inner_map_fd = (__u32)inner;
+	if (inner >= 0 && outer < 0)
+		outer = bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "ebph_waits", sizeof(key),
+				       sizeof(__u32), 1, &opts);
+	return outer < 0 ? -1 : bpf_map_update_elem(outer, &key, &inner, BPF_ANY);
+}
+
 void running_programs_wait(void)
 {
+	/* With one processor membarrier() waits for nobody, and programs may be preempted. */
+	if (sysconf(_SC_NPROCESSORS_ONLN) == 1 && !map_change_wait())
+		return;
+
 	/* synchronize_rcu(), which BPF programs are read sides of (kernel/sched/membarrier.c). */
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
 		usleep(100000); /* nohz_full: no such call; a program runs for microseconds */

@@ -21,6 +21,7 @@ struct profile_note {
 	uint32_t twin;	      /* the slot that has taken over from this one; 0: none */
 	uint32_t n_twins;     /* slots that this one has taken over from */
 	bool unannounced;     /* it is loading, and was so half a second ago */
+	char *loaded;	      /* file that it was loaded from, until it is saved; or NULL */
 	bool load_failed;     /* has been said */
 	bool grow_waits;      /* its set is too small, and there was no memory for a larger one */
 	struct ebph_profile kept; /* the head as it was when the profile was saved last */

@@ -45,11 +45,20 @@ static bool stands_for(const struct keep *keep, const struct record *version,
 	       (version->machine != keep->catalog.machine || is_renumbered(&version->exe, exe));
 }
 
+/* Of two versions that stand for an executable: is @a the better one? What somebody put there is.
+ */
+static bool is_better(const struct record *a, const struct record *b)
+{
+	if ((a->machine == IMAGE_MACHINE_ANY) != (b->machine == IMAGE_MACHINE_ANY))
+		return a->machine == IMAGE_MACHINE_ANY;
+	return record_before(b, a);
+}
+
 static struct record *base_find(struct keep *keep, uint32_t slot, enum relation *ret)
 {
 	const struct profile_note *note = &keep->profiles->notes[slot];
 	const struct ebph_exe *exe = &head_of(keep, slot)->exe;
-	struct record *own = catalog_find(&keep->catalog, exe), *older = NULL;
+	struct record *own = catalog_find(&keep->catalog, exe), *older = NULL, *same = NULL;
 	struct program *program = note->path ? catalog_program(&keep->catalog, note->path) : NULL;
 
 	*ret = SAME;
@@ -59,10 +68,12 @@ static struct record *base_find(struct keep *keep, uint32_t slot, enum relation 
 		if (v == own)
 			continue;
 		if (stands_for(keep, v, exe))
-			return v;
-		if ((v->slot || v->file) && (!older || older->last_run_ns < v->last_run_ns))
+			same = !same || is_better(v, same) ? v : same;
+		else if ((v->slot || v->file) && (!older || older->last_run_ns < v->last_run_ns))
 			older = v;
 	}
+	if (same)
+		return same;
 	*ret = older ? OLDER : NOTHING;
 	return older;
 }
@@ -78,6 +89,8 @@ static void entry_take(struct keep *keep, uint32_t slot)
 	if (!entry)
 		entry = catalog_add(&keep->catalog, &head_of(keep, slot)->exe,
 				    keep->catalog.machine, note->path);
+	if (entry && entry->slot && entry->slot != slot)
+		return; /* it came into memory by another way; a tick finds the two */
 	if (!entry) {
 		log_warn("no memory to keep the profile of %s", profile_name(keep->profiles, slot));
 		return;
@@ -110,7 +123,7 @@ static void training_begin(struct keep *keep, uint32_t slot)
 /* How long a program of ours that goes by an old flag can still be under way, and far more. */
 #define BEGIN_NS (50 * NSEC_PER_MSEC)
 
-static void begins_run(struct keep *keep, uint32_t n)
+void restore_begin(struct keep *keep, uint32_t n)
 {
 	while (n--) {
 		uint32_t slot = queue_pop(&keep->begins);
@@ -122,24 +135,11 @@ static void begins_run(struct keep *keep, uint32_t n)
 	keep->begins_ns = now_ns(CLOCK_MONOTONIC) + BEGIN_NS;
 }
 
-int keep_run(struct keep *keep)
-{
-	uint64_t now = now_ns(CLOCK_MONOTONIC);
-
-	if (!keep->begins.n)
-		return -1;
-	if (!keep->begins_due || now >= keep->begins_ns)
-		begins_run(keep, keep->begins_due);
-	if (!keep->begins.n)
-		return -1;
-	return now < keep->begins_ns ? (int)((keep->begins_ns - now) / NSEC_PER_MSEC) + 1 : 0;
-}
-
 void restore_finish(struct keep *keep)
 {
-	begins_run(keep, keep->begins.n);
+	restore_begin(keep, keep->begins.n);
 	restore_tick(keep);
-	begins_run(keep, keep->begins.n);
+	restore_begin(keep, keep->begins.n);
 }
 
 /* It stays on disk, the slot goes on loading, and a tick tries again: restore_tick(). */
@@ -306,6 +306,8 @@ void restore_loaded(struct keep *keep, uint32_t slot, const struct saver_job *jo
 	if (!r)
 		r = image_decode(job->data, job->bytes, &image, &reason);
 	if (!r) {
+		free(keep->profiles->notes[slot].loaded);
+		keep->profiles->notes[slot].loaded = relation == SAME ? strdup(job->name) : NULL;
 		image_take(keep, slot, &image, relation);
 		return;
 	}
@@ -328,7 +330,8 @@ static void versions_thin(struct keep *keep, const struct record *entry)
 	struct record *normal = NULL, *last = NULL, *next;
 
 	for (struct record *v = entry->program->versions; v; v = v->next) {
-		if (v == entry || entry->state == EBPH_STATE_NORMAL)
+		if (v == entry ||
+		    (entry->state == EBPH_STATE_NORMAL && v->machine == keep->catalog.machine))
 			continue;
 		if (!last || last->last_run_ns < v->last_run_ns)
 			last = v;
@@ -338,16 +341,25 @@ static void versions_thin(struct keep *keep, const struct record *entry)
 	}
 	for (struct record *v = entry->program->versions; v; v = next) {
 		next = v->next;
-		if (v != entry && !v->slot &&
-		    ((v != normal && v != last) || stands_for(keep, v, &entry->exe)))
+		if (v != entry && !v->slot && v != normal && v != last)
 			keep_drop(keep, v);
 	}
 }
 
 void restore_saved(struct keep *keep, uint32_t slot)
 {
-	const struct record *entry = keep->profiles->notes[slot].entry;
+	struct profile_note *note = &keep->profiles->notes[slot];
+	const struct record *entry = note->entry;
+	struct record *loaded = NULL;
 
+	/* What it was loaded from under another name is all in its own file now. */
+	for (struct record *v = entry->program ? entry->program->versions : NULL; v; v = v->next)
+		if (v != entry && v->file && note->loaded && !strcmp(v->file, note->loaded))
+			loaded = v;
+	if (loaded)
+		keep_drop(keep, loaded);
+	free(note->loaded);
+	note->loaded = NULL;
 	if (entry->program)
 		versions_thin(keep, entry);
 }
@@ -359,7 +371,8 @@ void restore_tick(struct keep *keep)
 	for (uint32_t slot = 1; slot < profiles->next_slot; slot++) {
 		struct profile_note *note = &profiles->notes[slot];
 
-		if (note->twin && !__atomic_load_n(&head_of(keep, slot)->tasks, __ATOMIC_ACQUIRE))
+		if (note->twin && !note->n_twins &&
+		    !__atomic_load_n(&head_of(keep, slot)->tasks, __ATOMIC_ACQUIRE))
 			twin_end(keep, slot);
 		if (state_of(keep, slot) != EBPH_STATE_LOADING || is_fresh(keep, slot) ||
 		    keep->loads.queued[slot] || (keep->saver.busy && keep->job.slot == slot))

@@ -48,6 +48,9 @@ void restore_saved(struct keep *keep, uint32_t slot);
 /* Looks for what nobody has told of. */
 void restore_tick(struct keep *keep);
 
+/* Lets training begin in the first @n slots of .begins. */
+void restore_begin(struct keep *keep, uint32_t n);
+
 /* Lets it begin now, wherever it is due. */
 void restore_finish(struct keep *keep);
 

@@ -92,6 +92,12 @@ static void stuck_report(struct keep *keep)
 	keep->stuck_reported = true;
 }
 
+/* Until 6.8 the kernel waits for each of a batch, and so do those who are delayed. */
+static uint32_t retire_most(void)
+{
+	return kernel_version() < KERNEL(6, 8) ? PROFILES_RETIRE_MAX / 8 : PROFILES_RETIRE_MAX;
+}
+
 /* Takes those out that are on disk as they are, and sees to it that others come there. */
 static void candidates_retire(struct keep *keep, const struct candidate *found, int n)
 {
@@ -100,14 +106,12 @@ static void candidates_retire(struct keep *keep, const struct candidate *found, 
 	uint64_t freed = 0, wanted = profiles->wants_memory ? memory_margin(keep) : 0;
 	int left;
 
-	for (int i = 0; i < n && n_slots < PROFILES_RETIRE_MAX; i++) {
-		if (freed >= wanted &&
-		    (!profiles->wants_slots || n_slots >= PROFILES_RETIRE_MAX / 2))
+	for (int i = 0; i < n && n_slots < retire_most(); i++) {
+		if (freed >= wanted && (!profiles->wants_slots || n_slots >= retire_most() / 2))
 			break;
 		if (!keep_is_saved(keep, found[i].slot)) {
-			queue_push(&keep->saves, found[i].slot);
-			if (keep->saves.n > PROFILES_RETIRE_MAX)
-				break;
+			if (!keep->failing && keep->saves.n < PROFILES_RETIRE_MAX)
+				queue_push(&keep->saves, found[i].slot);
 			continue;
 		}
 		freed += set_memory(profiles->notes[found[i].slot].blocks);
@@ -127,17 +131,17 @@ static void candidates_retire(struct keep *keep, const struct candidate *found, 
 	}
 }
 
-/* Sets that could not grow for want of memory. */
+/* Sets that could not grow for want of memory, when there is some. */
 static void growth_retry(struct keep *keep)
 {
 	struct profiles *profiles = keep->profiles;
 
-	if (!profiles->grow_waits)
+	if (!profiles->grow_waits || !profiles_room(profiles, set_memory(EBPH_SET_BLOCKS_MIN)))
 		return;
 	profiles->grow_waits = false;
 	for (uint32_t slot = 1; slot < profiles->next_slot; slot++)
 		if (profiles->notes[slot].grow_waits)
-			event_grow(keep->sink, slot);
+			keep_grow(keep, slot);
 }
 
 void keep_make_room(struct keep *keep)

@@ -30,8 +30,7 @@ uint64_t set_memory(uint32_t blocks)
 	return *known;
 }
 
-/* Words that are put into a set of so many blocks before it is enlarged: as pair_add() does. */
-static size_t set_room(uint32_t blocks)
+size_t set_room(uint32_t blocks)
 {
 	return (size_t)blocks * EBPH_BLOCK_WORDS * 3 / 4;
 }
@@ -216,6 +215,9 @@ int profile_grow(struct profiles *profiles, uint32_t slot, size_t min_words)
 	AUTO_CLOSE int old = -1, new = -1;
 	int r, new_blocks;
 
+	/* First of all: it may be asked often. */
+	if (!profiles_room(profiles, set_memory(blocks)))
+		return -EDQUOT;
 	old = set_open(profiles, slot);
 	if (old < 0)
 		return old;
@@ -338,25 +340,77 @@ int set_create_with(const uint64_t *words, size_t n_words, uint32_t *ret_blocks)
 	}
 }
 
-int set_clear(struct profiles *profiles, uint32_t slot)
+/* Takes the pairs away that wait for the sets of these slots. */
+static void waiting_drop(struct profiles *profiles, const uint32_t *slots, uint32_t n)
+{
+	int map = kernel_late_fd(profiles->kernel);
+	__u64 key, next;
+	bool more = !bpf_map_get_next_key(map, NULL, &next);
+
+	while (more) {
+		key = next;
+		more = !bpf_map_get_next_key(map, &key, &next);
+		for (uint32_t i = 0; i < n; i++)
+			if (ebph_late_slot(key) == slots[i])
+				bpf_map_delete_elem(map, &key);
+	}
+}
+
+/* Puts sets of the least size behind slots that have larger ones, all at once. */
+static int sets_shrink(struct profiles *profiles, const uint32_t *slots, uint32_t n)
+{
+	int sets[PROFILES_RETIRE_MAX], r = 0;
+	uint32_t made = 0;
+
+	for (; made < n && !r; made++) {
+		sets[made] = set_create(EBPH_SET_BLOCKS_MIN);
+		if (sets[made] < 0) {
+			r = sets[made];
+			break;
+		}
+	}
+	if (!r && n)
+		r = sets_publish(profiles, slots, sets, n);
+	for (uint32_t i = 0; i < made; i++)
+		close(sets[i]);
+	for (uint32_t i = 0; i < n && !r; i++) {
+		struct profile_note *note = &profiles->notes[slots[i]];
+
+		profiles->pair_memory -= set_memory(note->blocks) - set_memory(EBPH_SET_BLOCKS_MIN);
+		note->blocks = EBPH_SET_BLOCKS_MIN;
+	}
+	return r;
+}
+
+int sets_clear(struct profiles *profiles, const uint32_t *slots, uint32_t n)
 {
 	static const struct ebph_block empty[EBPH_SET_BLOCKS_MIN];
-	AUTO_CLOSE int set = -1;
-	int r;
+	uint32_t large[PROFILES_RETIRE_MAX], n_large = 0;
+	int r = 0;
 
-	waiting_walk(profiles, slot, EITHER_ROOM, true, NULL);
-	if (profiles->notes[slot].blocks == EBPH_SET_BLOCKS_MIN) {
-		set = set_open(profiles, slot);
-		return set < 0 ? set : set_write(set, EBPH_SET_BLOCKS_MIN, empty);
+	for (uint32_t i = 0; i < n && !r; i++) {
+		AUTO_CLOSE int set = -1;
+
+		if (profiles->notes[slots[i]].blocks != EBPH_SET_BLOCKS_MIN) {
+			large[n_large++] = slots[i];
+			continue;
+		}
+		set = set_open(profiles, slots[i]);
+		r = set < 0 ? set : set_write(set, EBPH_SET_BLOCKS_MIN, empty);
 	}
-	set = set_create(EBPH_SET_BLOCKS_MIN);
-	if (set < 0)
-		return set;
-	r = bpf_map_update_elem(kernel_pairs_fd(profiles->kernel), &slot, &set, BPF_EXIST);
-	if (r)
-		return -errno;
-	profiles->pair_memory -=
-		set_memory(profiles->notes[slot].blocks) - set_memory(EBPH_SET_BLOCKS_MIN);
-	profiles->notes[slot].blocks = EBPH_SET_BLOCKS_MIN;
-	return 0;
+	if (!r)
+		r = sets_shrink(profiles, large, n_large);
+	if (!r)
+		waiting_drop(profiles, slots, n);
+	return r;
+}
+
+int sets_publish(struct profiles *profiles, const uint32_t *slots, const int *sets, uint32_t n)
+{
+	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	uint32_t count = n;
+
+	return bpf_map_update_batch(kernel_pairs_fd(profiles->kernel), slots, sets, &count, &opts) ?
+		       -errno :
+		       0;
 }

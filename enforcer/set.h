@@ -14,8 +14,20 @@ int set_create(uint32_t blocks);
  */
 int set_create_with(const uint64_t *words, size_t n_words, uint32_t *ret_blocks);
 
-/* Puts an empty set of the least size behind a slot that nobody uses. Return: 0 or -errno. */
-int set_clear(struct profiles *profiles, uint32_t slot);
+/*
+ * Empties the sets of slots that nobody uses, at most PROFILES_RETIRE_MAX; they have the least size
+ * then. Return: 0; -errno, then some may be empty.
+ */
+int sets_clear(struct profiles *profiles, const uint32_t *slots, uint32_t n);
+
+/*
+ * Puts sets behind slots, in one batch, for which newer kernels wait once for all running programs.
+ * Return: 0 or -errno.
+ */
+int sets_publish(struct profiles *profiles, const uint32_t *slots, const int *sets, uint32_t n);
+
+/* Words that are put into a set of so many blocks before it is enlarged: as pair_add() does. */
+size_t set_room(uint32_t blocks);
 
 /* Kernel memory of a pair set, by the kernel's own account, in bytes; 0 if it does not say. */
 uint64_t set_memory(uint32_t blocks);

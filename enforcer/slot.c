@@ -31,18 +31,6 @@ bool profiles_room(struct profiles *profiles, uint64_t bytes)
  */
 #define SLOTS_AT_ONCE 8
 
-/* Puts pair sets behind slots. In one batch, for which newer kernels wait once. */
-static int sets_publish(struct profiles *profiles, const uint32_t *slots, const int *sets,
-			uint32_t n)
-{
-	LIBBPF_OPTS(bpf_map_batch_opts, opts);
-	uint32_t count = n;
-
-	return bpf_map_update_batch(kernel_pairs_fd(profiles->kernel), slots, sets, &count, &opts) ?
-		       -errno :
-		       0;
-}
-
 /* Makes @n more slots vacant, at most SLOTS_AT_ONCE. */
 static int slots_make(struct profiles *profiles, uint32_t n)
 {
@@ -123,6 +111,7 @@ int profiles_stock(struct profiles *profiles, bool *ret_more)
 	uint32_t wanted;
 	int r;
 
+	*ret_more = false;
 	stock_count(profiles);
 	wanted = profiles->stock - profiles->n_stocked;
 	if (wanted > profiles->n_vacant) {
@@ -139,18 +128,21 @@ int profiles_stock(struct profiles *profiles, bool *ret_more)
 
 /* ---- profiles that leave memory ---------------------------------------------------------- */
 
-/* Takes the names away under which programs find their profiles. */
-static void keys_remove(struct profiles *profiles, const uint32_t *slots, uint32_t n)
+/*
+ * Takes the name away under which programs find a profile. Return: 0; -errno when it may still be
+ * there.
+ */
+static int key_remove(struct profiles *profiles, uint32_t slot)
 {
+	const struct ebph_exe *exe = &profiles->kernel->heads[slot].exe;
 	int map = kernel_profiles_fd(profiles->kernel);
+	uint32_t found;
 
-	for (uint32_t i = 0; i < n; i++) {
-		const struct ebph_exe *exe = &profiles->kernel->heads[slots[i]].exe;
-		uint32_t slot;
-
-		if (!bpf_map_lookup_elem(map, exe, &slot) && slot == slots[i])
-			bpf_map_delete_elem(map, exe);
-	}
+	if (bpf_map_lookup_elem(map, exe, &found))
+		return errno == ENOENT ? 0 : -errno;
+	if (found != slot)
+		return 0; /* another slot's: see keep.c about twins */
+	return bpf_map_delete_elem(map, exe) ? -errno : 0;
 }
 
 /*
@@ -163,37 +155,46 @@ static void key_restore(struct profiles *profiles, uint32_t slot)
 			    &profiles->kernel->heads[slot].exe, &slot, BPF_NOEXIST);
 }
 
+/* Empties slots that nobody can reach any more. Return: 0 or -errno. */
+static int slots_vacate(struct profiles *profiles, const uint32_t *slots, uint32_t n)
+{
+	int r = sets_clear(profiles, slots, n);
+
+	for (uint32_t i = 0; i < n && !r; i++) {
+		kernel_command(profiles->kernel, slots[i], EBPH_VERB_VACATE);
+		memset(&profiles->kernel->heads[slots[i]], 0, sizeof(struct ebph_profile));
+		profiles->retired[profiles->n_retired++] = slots[i];
+	}
+	return r;
+}
+
 int profile_vacate(struct profiles *profiles, uint32_t slot)
 {
-	int r = kernel_command(profiles->kernel, slot, EBPH_VERB_VACATE);
-
-	if (!r)
-		r = set_clear(profiles, slot);
-	if (r)
-		return r;
-	memset(&profiles->kernel->heads[slot], 0, sizeof(struct ebph_profile));
-	profiles->retired[profiles->n_retired++] = slot;
-	return 0;
+	return slots_vacate(profiles, &slot, 1);
 }
 
 int profiles_retire(struct profiles *profiles, uint32_t *slots, uint32_t n,
 		    bool (*unchanged)(void *context, uint32_t slot), void *context)
 {
-	uint32_t left = 0;
+	uint32_t hidden = 0, left = 0;
+	int r;
 
-	keys_remove(profiles, slots, n);
+	for (uint32_t i = 0; i < n; i++)
+		if (!key_remove(profiles, slots[i]))
+			slots[hidden++] = slots[i];
 	/* Who found a slot by its key before has entered it after this. */
 	running_programs_wait();
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < hidden; i++) {
 		const struct ebph_profile *head = &profiles->kernel->heads[slots[i]];
 
 		if (__atomic_load_n(&head->tasks, __ATOMIC_ACQUIRE) ||
-		    !unchanged(context, slots[i]) || profile_vacate(profiles, slots[i]))
+		    !unchanged(context, slots[i]))
 			key_restore(profiles, slots[i]);
 		else
 			slots[left++] = slots[i];
 	}
-	return (int)left;
+	r = slots_vacate(profiles, slots, left);
+	return r ? r : (int)left;
 }
 
 void profiles_drained(struct profiles *profiles)
@@ -204,6 +205,7 @@ void profiles_drained(struct profiles *profiles)
 
 		free(note->path);
 		free(note->hint);
+		free(note->loaded);
 		*note = (struct profile_note){.blocks = note->blocks};
 		profiles->vacant[profiles->n_vacant++] = slot;
 	}

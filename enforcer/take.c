@@ -5,6 +5,7 @@
 #include "enforcer/event.h"
 #include "enforcer/log.h"
 #include "enforcer/restore.h"
+#include "enforcer/set.h"
 #include "enforcer/util.h"
 
 static struct ebph_profile *head_of(const struct keep *keep, uint32_t slot)
@@ -41,20 +42,28 @@ static unsigned int strange_count(struct keep *keep, uint32_t slot, const struct
 	return strange;
 }
 
-int words_take(struct keep *keep, uint32_t slot, const uint64_t *words, size_t n_words)
+/* Makes the set of a slot large enough for so many words more. Return: 0 or -errno. */
+static int words_room(struct keep *keep, uint32_t slot, size_t n_words)
 {
-	const struct ebph_profile *head = head_of(keep, slot);
-	size_t room = (size_t)keep->profiles->notes[slot].blocks * EBPH_BLOCK_WORDS * 3 / 4;
+	struct profile_note *note = &keep->profiles->notes[slot];
+	size_t words = head_of(keep, slot)->words + n_words;
 	int r;
 
-	if (head->words + n_words > room) {
-		r = profile_grow(keep->profiles, slot, head->words + n_words);
-		if (r && r != -ENOSPC && r != -EDQUOT)
-			return r; /* at those two what finds no room waits for it */
-		if (r == -EDQUOT)
-			keep->profiles->notes[slot].grow_waits = true;
-	}
-	r = kernel_merge(keep->profiles->kernel, slot, words, n_words);
+	if (words <= set_room(note->blocks))
+		return 0;
+	r = profile_grow(keep->profiles, slot, words);
+	if (r == -EDQUOT)
+		note->grow_waits = keep->profiles->grow_waits = true;
+	/* What finds no room waits for it. */
+	return r == -ENOSPC || r == -EDQUOT ? 0 : r;
+}
+
+int words_take(struct keep *keep, uint32_t slot, const uint64_t *words, size_t n_words)
+{
+	int r = words_room(keep, slot, n_words);
+
+	if (!r)
+		r = kernel_merge(keep->profiles->kernel, slot, words, n_words);
 	return r == -ENOSPC ? 0 : r;
 }
 
@@ -92,11 +101,12 @@ static void state_set(struct keep *keep, uint32_t slot, uint32_t before, uint32_
 static int normal_take(struct keep *keep, uint32_t slot, const struct image *image)
 {
 	struct ebph_profile *head = head_of(keep, slot);
-	uint64_t calls = __atomic_exchange_n(&head->calls, 0, __ATOMIC_RELAXED);
 	int r = words_take(keep, slot, image->words, image->n_words);
+	uint64_t calls;
 
 	if (r)
 		return r;
+	calls = __atomic_exchange_n(&head->calls, 0, __ATOMIC_RELAXED);
 	restore_head(keep, slot, image);
 	__atomic_add_fetch(&head->normal_calls, calls, __ATOMIC_RELAXED);
 	head->last_mod_calls = image->last_mod_calls;
@@ -110,8 +120,10 @@ static int training_take(struct keep *keep, uint32_t slot, const struct image *i
 {
 	bool frozen = image->state == EBPH_STATE_FROZEN && !strange;
 	struct ebph_profile *head = head_of(keep, slot);
-	int r = 0;
+	int r = words_room(keep, slot, image->n_words);
 
+	if (r)
+		return r; /* while nothing has been done that cannot be done again */
 	restore_head(keep, slot, image);
 	head->last_mod_calls = strange ? head->calls : image->last_mod_calls;
 	/* Before the words: of these it would accept what had not been accepted. */
