@@ -138,6 +138,9 @@ void restore_begin(struct keep *keep, uint32_t n)
 void restore_finish(struct keep *keep)
 {
 	restore_begin(keep, keep->begins.n);
+	/* No event is on its way any more. */
+	for (uint32_t slot = 1; slot < keep->profiles->next_slot; slot++)
+		keep->profiles->notes[slot].unannounced = true;
 	restore_tick(keep);
 	restore_begin(keep, keep->begins.n);
 }
