@@ -128,7 +128,7 @@ test-long: deps
 
 # What ebph costs, on this host's own kernel; needs root. BENCH="--rounds 10 calls" for less.
 bench: deps
-	@$(MAKE) --no-print-directory $(BUILD)/tests/bench-run $(BUILD)/tests/bench-tiny \
+	@$(MAKE) --no-print-directory $(BUILD)/ebphd $(BUILD)/tests/bench-run $(BUILD)/tests/bench-tiny \
 		$(BUILD)/tests/progs/lines
 	@$(BUILD)/tests/bench-run --json $(BUILD)/bench.json $(BENCH)
 

@@ -50,6 +50,7 @@ void calls_bench(struct bench *bench);
 void exec_bench(struct bench *bench);
 void scale_bench(struct bench *bench);
 void memory_bench(struct bench *bench);
+void start_bench(struct bench *bench);
 
 /* ---- works ------------------------------------------------------------------------------ */
 
