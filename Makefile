@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# make run | test | test-long | demo | bench | check | fuzz | install | clean; V=1 shows commands,
-# DEBUG=1 builds for a debugger, SANITIZE=1 with ASan and UBSan (each after make clean).
+# make run | test | test-long | demo | bench | bench-memory | check | fuzz | install | clean; V=1
+# shows commands, DEBUG=1 builds for a debugger, SANITIZE=1 with ASan and UBSan (each after make
+# clean).
 
 VERSION := 0.1.0
 BUILD	:= build
@@ -41,7 +42,7 @@ CONF_OBJS     := $(CONF_SRCS:%.c=$(BUILD)/%.o)
 ENFORCER_OBJS := $(ENFORCER_SRCS:%.c=$(BUILD)/%.o) $(BUILD)/enforcer/callname_table.o
 
 .DELETE_ON_ERROR:
-.PHONY: all run demo test test-long test-build bench check fuzz install clean deps
+.PHONY: all run demo test test-long test-build bench bench-memory check fuzz install clean deps
 all: $(BUILD)/ebphd
 	@:
 
@@ -131,6 +132,12 @@ bench: deps
 	@$(MAKE) --no-print-directory $(BUILD)/ebphd $(BUILD)/tests/bench-run $(BUILD)/tests/bench-tiny \
 		$(BUILD)/tests/progs/lines
 	@$(BUILD)/tests/bench-run --json $(BUILD)/bench.json $(BENCH)
+
+# What profiles of real programs take of the kernel's memory, in a virtual machine; MEMORY="KERNEL"
+# for another kernel.
+bench-memory: deps
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench-matrix
+	@scripts/memory $(MEMORY)
 
 # What is written here, looked at by tools: layout, clang-tidy, shellcheck, the example.
 check: deps

@@ -61,7 +61,7 @@ $(PROGS_32): $(BUILD)/%: %.S tests/tests.mk
 # ---- benchmark --------------------------------------------------------------------------------
 
 BENCH_OBJS := $(patsubst tests/%.c,$(BUILD)/tests/obj/%.o,\
-	      $(filter-out %.bpf.c %/tiny.c,$(wildcard tests/bench/*.c)) tests/bpf/rig.c)
+	      $(filter-out %.bpf.c %/tiny.c %/matrix.c,$(wildcard tests/bench/*.c)) tests/bpf/rig.c)
 
 $(BENCH_OBJS): | $(SKELETONS) $(BUILD)/bench_empty.skel.h
 
@@ -84,3 +84,7 @@ $(BUILD)/tests/bench-tiny: tests/bench/tiny.c Makefile tests/tests.mk
 $(BUILD)/tests/bench-run: $(BENCH_OBJS) $(BUILD)/tests/ebph.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -Wl,--as-needed $(LDLIBS) -pthread -o $@
+
+$(BUILD)/tests/bench-matrix: $(BUILD)/tests/obj/bench/matrix.o $(BUILD)/tests/ebph.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -Wl,--as-needed $(LDLIBS) -o $@
