@@ -38,7 +38,8 @@ struct enforcer {
 	bool stopping;
 	bool more_slots; /* the stock of slots is still low */
 	int lock_fd, bpf_dir_fd, epoll_fd, signal_fd, tick_fd;
-	int saver_fd; /* that is watched; the saver's own, closed by it */
+	int saver_fd;	 /* that is watched; the saver's own, closed by it */
+	pid_t saver_pid; /* whose it is: another saver may have the same number */
 	unsigned int ticks;
 };
 
@@ -307,11 +308,13 @@ static int enforcing_prepare(struct enforcer *enforcer)
 /* The saver may be another than before. */
 static int saver_watch(struct enforcer *enforcer)
 {
-	int fd = enforcer->keep->saver.fd, r = 0;
+	const struct saver *saver = &enforcer->keep->saver;
+	int r = 0;
 
-	if (fd != enforcer->saver_fd && fd >= 0)
-		r = fd_watch(enforcer, fd);
-	enforcer->saver_fd = fd;
+	if (saver->pid != enforcer->saver_pid && saver->fd >= 0)
+		r = fd_watch(enforcer, saver->fd);
+	enforcer->saver_fd = saver->fd;
+	enforcer->saver_pid = saver->pid;
 	return r;
 }
 
@@ -421,6 +424,14 @@ static void events_take(struct enforcer *enforcer)
 		profiles_drained(enforcer->profiles);
 }
 
+static void saver_check(struct enforcer *enforcer)
+{
+	int r = saver_watch(enforcer);
+
+	if (r)
+		log_error("cannot watch the process that saves profiles: %s", strerror(-r));
+}
+
 static void on_tick(struct enforcer *enforcer)
 {
 	uint64_t expirations;
@@ -434,6 +445,7 @@ static void on_tick(struct enforcer *enforcer)
 	if (enforcer->profiles->n_retired)
 		events_take(enforcer);
 	keep_tick(enforcer->keep);
+	saver_check(enforcer);
 	kernel_guards_rest(enforcer->kernel);
 	stock(enforcer);
 	if (++enforcer->ticks % REPORT_TICKS == 0)
@@ -460,8 +472,7 @@ static void loop_end(struct enforcer *enforcer)
 static void on_saver(struct enforcer *enforcer)
 {
 	keep_answered(enforcer->keep);
-	if (saver_watch(enforcer))
-		log_error("cannot watch the process that saves profiles: %s", strerror(errno));
+	saver_check(enforcer);
 }
 
 static void on_ready(struct enforcer *enforcer, int fd)

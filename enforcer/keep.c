@@ -157,12 +157,33 @@ int keep_image(const struct keep *keep, uint32_t slot, struct ebph_profile *ret_
 
 /* ---- jobs -------------------------------------------------------------------------------- */
 
+/* The saver died before it had done its job: the next one is to do it. */
+static void job_again(struct keep *keep)
+{
+	switch (keep->saver.job->op) {
+	case SAVER_SAVE:
+		queue_push(&keep->saves, keep->job.slot);
+		break;
+	case SAVER_LOAD:
+		queue_push(&keep->loads, keep->job.slot);
+		break;
+	case SAVER_REMOVE:
+		keep_remove(keep, keep->saver.job->name);
+		break;
+	}
+}
+
 static int job_begin(struct keep *keep, enum saver_op op, const char *name, uint32_t slot)
 {
+	int r;
+
 	keep->saver.job->op = op;
 	snprintf(keep->saver.job->name, sizeof(keep->saver.job->name), "%s", name);
 	keep->job.slot = slot;
-	return saver_begin(&keep->saver);
+	r = saver_begin(&keep->saver);
+	if (r)
+		job_again(keep);
+	return r;
 }
 
 static uint32_t slot_state(const struct keep *keep, uint32_t slot)
@@ -247,7 +268,7 @@ void keep_pump(struct keep *keep)
 {
 	int r = -EAGAIN;
 
-	while (!keep->saver.busy && (r == -EAGAIN || r == -ENOMEM)) {
+	while (keep->saver.fd >= 0 && !keep->saver.busy && (r == -EAGAIN || r == -ENOMEM)) {
 		if (keep->loads.n)
 			r = load_begin(keep, queue_pop(&keep->loads));
 		else if (keep->saves.n && !keep->failing)
@@ -261,6 +282,15 @@ void keep_pump(struct keep *keep)
 	}
 }
 
+/* All saving would fail now. */
+static void pass_postpone(struct keep *keep)
+{
+	uint64_t interval = keep->conf->store.save_interval_ns;
+
+	keep->cursor = 0;
+	keep->next_pass_ns = now_ns(CLOCK_MONOTONIC) + (interval < RETRY_NS ? interval : RETRY_NS);
+}
+
 static void save_failed(struct keep *keep, int error)
 {
 	keep->save_failed++;
@@ -272,12 +302,7 @@ static void save_failed(struct keep *keep, int error)
 			   json_pack("{s:s, s:s}", "state", "failing", "error", strerror(-error)));
 	}
 	keep->failing = error;
-	/* The others would fail, too. */
-	keep->cursor = 0;
-	keep->next_pass_ns =
-		now_ns(CLOCK_MONOTONIC) + (keep->conf->store.save_interval_ns < RETRY_NS ?
-						   keep->conf->store.save_interval_ns :
-						   RETRY_NS);
+	pass_postpone(keep);
 }
 
 static void save_done(struct keep *keep, const char *name, int error)
@@ -309,10 +334,18 @@ static void save_done(struct keep *keep, const char *name, int error)
 	restore_saved(keep, keep->job.slot);
 }
 
+/* What there is to do the next tick begins, not we: that one may die of it, too. */
+static void saver_renew(struct keep *keep)
+{
+	saver_end(&keep->saver);
+	if (keep_start(keep))
+		pass_postpone(keep);
+}
+
 void keep_answered(struct keep *keep)
 {
 	const struct saver_job *job = keep->saver.job;
-	enum saver_op op = job->op;
+	bool had_job = keep->saver.busy;
 	int r = saver_done(&keep->saver);
 
 	if (r == -EAGAIN)
@@ -320,14 +353,15 @@ void keep_answered(struct keep *keep)
 	keep->slow_reported = false;
 	if (r) {
 		log_warn("the process that saves profiles died: starting another");
-		saver_end(&keep->saver);
 		keep->saver_died++;
-		keep_start(keep); /* a tick comes back to what it did */
+		if (had_job)
+			job_again(keep);
+		saver_renew(keep);
 		return;
 	}
-	if (op == SAVER_SAVE)
+	if (job->op == SAVER_SAVE)
 		save_done(keep, job->name, job->error);
-	else if (op == SAVER_LOAD)
+	else if (job->op == SAVER_LOAD)
 		restore_loaded(keep, keep->job.slot, job);
 	else if (job->error)
 		log_warn("cannot remove %s/%s: %s", keep->store->dir, job->name,
@@ -371,6 +405,10 @@ static void files_thin(struct keep *keep)
 
 static void pass_begin(struct keep *keep, uint64_t now)
 {
+	if (keep->saver.fd < 0)
+		saver_renew(keep);
+	if (keep->saver.fd < 0)
+		return;
 	keep->cursor = 1;
 	keep->next_pass_ns = now + keep->conf->store.save_interval_ns;
 	files_thin(keep);
@@ -454,8 +492,16 @@ void keep_finish(struct keep *keep)
 	unsigned int tries = 0;
 	uint64_t died;
 
-	if (!keep->store || keep->saver.fd < 0)
+	if (!keep->store)
 		return;
+	if (keep->saver.fd >= 0)
+		keep_answered(keep); /* it may just have died */
+	else
+		saver_renew(keep);
+	if (keep->saver.fd < 0) {
+		log_error("there is no process that could save what has changed: it is lost");
+		return;
+	}
 	restore_finish(keep);
 	keep->failing = 0;
 	do {
