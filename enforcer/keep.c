@@ -102,7 +102,7 @@ bool keep_is_saved(const struct keep *keep, uint32_t slot)
 {
 	const struct profile_note *note = &keep->profiles->notes[slot];
 
-	return note->entry && note->entry->file && !note->grow_waits &&
+	return note->entry && note->entry->file &&
 	       head_same(&keep->profiles->kernel->heads[slot], &note->kept);
 }
 

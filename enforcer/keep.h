@@ -47,6 +47,7 @@ struct keep {
 	uint64_t room_made_ns; /* CLOCK_MONOTONIC of the last time that room was made */
 	int failing;	       /* -errno of the last save; 0: it went well */
 	bool slow_reported, stuck_reported;
+	uint32_t spared; /* so often normal ones did not leave, and nobody else could */
 	uint64_t save_failed, load_failed, saver_died, evicted; /* counters */
 };
 

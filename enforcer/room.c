@@ -9,12 +9,14 @@
 #include "enforcer/set.h"
 #include "enforcer/util.h"
 
-#define ROOM_NS (NSEC_PER_SEC / 10) /* not more often: it looks at all profiles */
+#define ROOM_NS	    (NSEC_PER_SEC / 10) /* not more often: it looks at all profiles */
+#define SPARE_TIMES 20			/* so often nobody leaves, rather than a normal one */
 
 /* A profile that may leave memory. */
 struct candidate {
 	uint32_t slot;
 	bool normal;
+	bool saved; /* it may leave at once; else in a moment */
 	int64_t last_run_ns;
 };
 
@@ -32,11 +34,9 @@ static bool is_idle(const struct keep *keep, uint32_t slot)
 {
 	const struct ebph_profile *head = &keep->profiles->kernel->heads[slot];
 	const struct profile_note *note = &keep->profiles->notes[slot];
-	uint32_t state = __atomic_load_n(&head->state, __ATOMIC_ACQUIRE);
 
 	return note->entry && !note->n_twins && !__atomic_load_n(&head->tasks, __ATOMIC_ACQUIRE) &&
-	       (state == EBPH_STATE_TRAINING || state == EBPH_STATE_FROZEN ||
-		state == EBPH_STATE_NORMAL);
+	       __atomic_load_n(&head->state, __ATOMIC_ACQUIRE) != EBPH_STATE_NONE;
 }
 
 /* All that may leave, those first that leave first. Return: how many; -ENOMEM. */
@@ -48,13 +48,18 @@ static int candidates_find(const struct keep *keep, struct candidate **ret)
 
 	if (!found)
 		return -ENOMEM;
-	for (uint32_t slot = 1; slot < profiles->next_slot; slot++)
+	for (uint32_t slot = 1; slot < profiles->next_slot; slot++) {
+		const struct ebph_profile *head = &profiles->kernel->heads[slot];
+
 		if (is_idle(keep, slot))
 			found[n++] = (struct candidate){
 				.slot = slot,
-				.normal = profiles->kernel->heads[slot].state == EBPH_STATE_NORMAL,
-				.last_run_ns = profiles->kernel->heads[slot].last_run_ns,
+				.normal = head->state == EBPH_STATE_NORMAL,
+				.saved = head->state != EBPH_STATE_LOADING &&
+					 keep_is_saved(keep, slot),
+				.last_run_ns = head->last_run_ns,
 			};
+	}
 	qsort(found, (size_t)n, sizeof(*found), candidate_compare);
 	*ret = found;
 	return n;
@@ -98,25 +103,64 @@ static uint32_t retire_most(void)
 	return kernel_version() < KERNEL(6, 8) ? PROFILES_RETIRE_MAX / 8 : PROFILES_RETIRE_MAX;
 }
 
+/* What some candidates leave behind. */
+struct gain {
+	uint32_t slots;
+	uint64_t bytes;
+};
+
+static bool is_enough(const struct keep *keep, uint32_t slots, uint64_t bytes)
+{
+	const struct profiles *profiles = keep->profiles;
+	uint32_t wanted = profiles->stock < PROFILES_RETIRE_MAX / 2 ? profiles->stock :
+								      PROFILES_RETIRE_MAX / 2;
+
+	return (!profiles->wants_slots || slots >= wanted) &&
+	       (!profiles->wants_memory || bytes >= memory_margin(keep));
+}
+
+/*
+ * Those first that are on disk as they are. What is not is saved; if it will be enough then, no
+ * normal one leaves: but that is not waited for for ever, it may change all the time.
+ */
+static uint32_t candidates_choose(struct keep *keep, const struct candidate *found, int n,
+				  uint32_t ret_slots[static PROFILES_RETIRE_MAX])
+{
+	struct gain now = {}, soon = {};
+
+	for (int i = 0; i < n && now.slots < retire_most(); i++) {
+		uint64_t bytes = set_memory(keep->profiles->notes[found[i].slot].blocks);
+
+		if (is_enough(keep, now.slots, now.bytes))
+			break;
+		if (found[i].normal && soon.slots && keep->spared < SPARE_TIMES && !keep->failing &&
+		    is_enough(keep, now.slots + soon.slots, now.bytes + soon.bytes)) {
+			keep->spared++;
+			break;
+		}
+		if (found[i].saved) {
+			ret_slots[now.slots++] = found[i].slot;
+			now.bytes += bytes;
+			continue;
+		}
+		/* On a disk that fails nobody else comes. */
+		if (keep->failing || keep->saves.n >= PROFILES_RETIRE_MAX)
+			continue;
+		queue_push(&keep->saves, found[i].slot);
+		soon.slots++;
+		soon.bytes += bytes;
+	}
+	return now.slots;
+}
+
 /* Takes those out that are on disk as they are, and sees to it that others come there. */
 static void candidates_retire(struct keep *keep, const struct candidate *found, int n)
 {
 	struct profiles *profiles = keep->profiles;
-	uint32_t slots[PROFILES_RETIRE_MAX], n_slots = 0;
-	uint64_t freed = 0, wanted = profiles->wants_memory ? memory_margin(keep) : 0;
+	uint32_t slots[PROFILES_RETIRE_MAX];
+	uint32_t n_slots = candidates_choose(keep, found, n, slots);
 	int left;
 
-	for (int i = 0; i < n && n_slots < retire_most(); i++) {
-		if (freed >= wanted && (!profiles->wants_slots || n_slots >= retire_most() / 2))
-			break;
-		if (!keep_is_saved(keep, found[i].slot)) {
-			if (!keep->failing && keep->saves.n < PROFILES_RETIRE_MAX)
-				queue_push(&keep->saves, found[i].slot);
-			continue;
-		}
-		freed += set_memory(profiles->notes[found[i].slot].blocks);
-		slots[n_slots++] = found[i].slot;
-	}
 	if (!n_slots) {
 		if (!keep->saves.n || keep->failing)
 			stuck_report(keep);
@@ -125,9 +169,10 @@ static void candidates_retire(struct keep *keep, const struct candidate *found, 
 	left = profiles_retire(profiles, slots, n_slots, unchanged, keep);
 	for (int i = 0; i < left; i++)
 		has_left(keep, slots[i]);
-	if (left) {
+	if (left > 0) {
 		profiles->wants_slots = profiles->wants_memory = false;
 		keep->stuck_reported = false;
+		keep->spared = 0;
 	}
 }
 
