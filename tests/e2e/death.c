@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* However the daemon ends: whom it stopped runs on. */
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -51,21 +50,9 @@ static const char *stat_of(const char *pid, char line[static 512])
 	return strchr(line, '(') ? strchr(line, '(') : "";
 }
 
-/* The guardian of @daemon; 0 when there is none. */
 static pid_t guardian_of(const struct daemon *daemon)
 {
-	DIR *proc = opendir("/proc");
-	struct dirent *entry;
-	char line[512];
-	int parent, found = 0;
-
-	while (proc && !found && (entry = readdir(proc)))
-		if (sscanf(stat_of(entry->d_name, line), "(ebph-guardian) %*c %d", &parent) == 1 &&
-		    parent == daemon->pid)
-			found = atoi(entry->d_name);
-	if (proc)
-		closedir(proc);
-	return found;
+	return daemon_child(daemon, "ebph-guardian");
 }
 
 static void killed(void)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tests/harness/daemon.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -147,6 +148,32 @@ void daemon_stop(struct daemon *daemon)
 	}
 }
 
+pid_t daemon_child(const struct daemon *daemon, const char *name)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	char path[300], line[512], wanted[32];
+	int parent, found = 0;
+	char state;
+
+	snprintf(wanted, sizeof(wanted), "(%s)", name);
+	while (proc && !found && (entry = readdir(proc))) {
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/proc/%s/stat", entry->d_name);
+		file = fopen(path, "re");
+		if (file && fgets(line, sizeof(line), file) && strstr(line, wanted) &&
+		    sscanf(strrchr(line, ')'), ") %c %d", &state, &parent) == 2 &&
+		    parent == daemon->pid && state != 'Z')
+			found = atoi(entry->d_name);
+		if (file)
+			fclose(file);
+	}
+	if (proc)
+		closedir(proc);
+	return found;
+}
+
 /* ---- events ------------------------------------------------------------------------------ */
 
 static void line_take(struct daemon *daemon, const char *line)
@@ -179,14 +206,13 @@ static bool events_read(struct daemon *daemon)
 }
 
 /* Waits until the event file has grown, or ends the test when ebphd has ended. */
-static void events_await(struct daemon *daemon)
+static void events_await(struct daemon *daemon, int limit_ms)
 {
 	struct pollfd watch = {.fd = daemon->watch_fd, .events = POLLIN};
 	char buffer[4096];
 	int status;
 
-	/* Not for ever at once: ebphd may die without a further word. */
-	if (poll(&watch, 1, 1000) > 0 && read(daemon->watch_fd, buffer, sizeof(buffer)) < 0)
+	if (poll(&watch, 1, limit_ms) > 0 && read(daemon->watch_fd, buffer, sizeof(buffer)) < 0)
 		note("inotify: %s", strerror(errno));
 	if (daemon->pid && waitpid(daemon->pid, &status, WNOHANG) == daemon->pid) {
 		char *log = daemon_log(daemon);
@@ -239,7 +265,7 @@ json_t *event_wait(struct daemon *daemon, const char *name, ...)
 				return event;
 		}
 		if (!events_read(daemon))
-			events_await(daemon);
+			events_await(daemon, 1000); /* ebphd may die without a further word */
 	}
 }
 
@@ -269,6 +295,19 @@ size_t events_count(struct daemon *daemon, const char *name, pid_t pid)
 	return n;
 }
 
+size_t events_count_of(struct daemon *daemon, const char *name, const char *path)
+{
+	json_t *event;
+	size_t i, n = 0;
+
+	while (events_read(daemon))
+		;
+	json_array_foreach(daemon->events, i, event)
+		n += !strcmp(event_text(event, "event"), name) &&
+		     !strcmp(event_text(event, "path"), path);
+	return n;
+}
+
 /* ---- training ---------------------------------------------------------------------------- */
 
 const char *program_path(const char *relative)
@@ -285,12 +324,35 @@ json_t *counters_ask(struct daemon *daemon)
 	return event_wait(daemon, "counters", NULL);
 }
 
+bool event_seen(struct daemon *daemon, const char *name, const char *path, const char *after)
+{
+	json_t *event;
+
+	for (size_t i = 0; (event = event_at(daemon, name, 0, i)); i++)
+		if (!strcmp(event_text(event, "path"), path) &&
+		    (!after || !strcmp(event_text(event, "after"), after)))
+			return true;
+	return false;
+}
+
+void run_until(struct daemon *daemon, const char *const *argv, const char *name, const char *after)
+{
+	struct child child;
+
+	do {
+		REQUIRE(run(&child, argv, NULL) == 0, "%s says %s", argv[0], child.output);
+		if (!event_seen(daemon, name, argv[0], after))
+			events_await(daemon, 100);
+	} while (!event_seen(daemon, name, argv[0], after));
+}
+
 void train(struct daemon *daemon, const char *program, const char *const *argv)
 {
 	struct child child;
 
 	/* The third run makes it normal at the latest (min_runs); with luck it was one before. */
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 3; i++)
 		REQUIRE(run(&child, argv, NULL) == 0, "%s says %s", argv[0], child.output);
+	run_until(daemon, argv, "state", "normal");
 	event_wait(daemon, "state", "path", program, "after", "normal", NULL);
 }

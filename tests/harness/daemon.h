@@ -43,6 +43,9 @@ void daemon_stop(struct daemon *daemon);
 /* Waits for its end after it was killed or has failed. Return: the wait status. */
 int daemon_wait(struct daemon *daemon);
 
+/* Its child that calls itself @name; 0 when there is none. */
+pid_t daemon_child(const struct daemon *daemon, const char *name);
+
 /* What it wrote for people, to be freed. */
 char *daemon_log(struct daemon *daemon);
 
@@ -63,12 +66,21 @@ size_t events_count(struct daemon *daemon, const char *name, pid_t pid);
 /* The @i-th of them (from 0), NULL when there are fewer. */
 json_t *event_at(struct daemon *daemon, const char *name, pid_t pid, size_t i);
 
+/* How many events so far have this name and this path. */
+size_t events_count_of(struct daemon *daemon, const char *name, const char *path);
+
 /* A member as a string ("" when there is none) or as a number (-1). */
 const char *event_text(const json_t *event, const char *member);
 long event_number(const json_t *event, const char *member);
 
 /* Has the daemon report its counters. Return: the event, owned by the daemon. */
 json_t *counters_ask(struct daemon *daemon);
+
+/* Has there been an event of this name and path, with @after, unless that is NULL? */
+bool event_seen(struct daemon *daemon, const char *name, const char *path, const char *after);
+
+/* Runs @argv, which begins with its absolute path, until event_seen(). */
+void run_until(struct daemon *daemon, const char *const *argv, const char *name, const char *after);
 
 /* Runs @argv until its profile is normal; @program is its absolute path. */
 void train(struct daemon *daemon, const char *program, const char *const *argv);

@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What was learned outlives ebphd, and makes room for what runs now. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "enforcer/store.h"
+#include "tests/harness/child.h"
+#include "tests/harness/daemon.h"
+#include "tests/harness/shelf.h"
+#include "tests/harness/tap.h"
+
+static const char *program(const char *relative)
+{
+	return strdup(program_path(relative));
+}
+
+/* Counters of what may never be lost. Without a slot nobody is followed, which may be. */
+static void nothing_lost(struct daemon *daemon)
+{
+	static const char *const names[] = {
+		"no_task_state", "no_set",     "profile_not_stored",
+		"set_full",	 "event_lost", "save_failed",
+		"load_failed",	 "malformed",  "journal_failed",
+	};
+	json_t *counters = counters_ask(daemon);
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		CHECK(event_number(counters, names[i]) == 0, "%s %ld", names[i],
+		      event_number(counters, names[i]));
+}
+
+/* ---- restarts ---------------------------------------------------------------------------- */
+
+static void at_once(void)
+{
+	const struct daemon_conf conf = {.state_dir = shelf_new()};
+	const char *lines = program(PROGRAM("lines"));
+	struct daemon first, second;
+	struct child usual, strange;
+
+	daemon_start(&first, "dry-run", &conf);
+	train(&first, lines, (const char *const[]){lines, NULL});
+	daemon_stop(&first);
+	CHECK(events_count_of(&first, "anomaly", lines) == 0, "anomalies while it trained");
+
+	daemon_start(&second, "dry-run", &conf);
+	CHECK(RUN(&strange, lines, "x") == 0, "%s", strange.output);
+	CHECK(RUN(&usual, lines) == 0, "%s", usual.output);
+	daemon_stop(&second);
+	CHECK(events_count(&second, "anomaly", strange.pid) == 2, "%zu anomalies",
+	      events_count(&second, "anomaly", strange.pid));
+	CHECK(events_count(&second, "anomaly", usual.pid) == 0, "the usual run has anomalies");
+	CHECK(events_count_of(&second, "profile", lines) == 0, "it was a new program");
+	CHECK(events_count_of(&second, "load", lines) == 0, "it was loaded when it ran");
+	CHECK(events_count_of(&second, "state", lines) == 0, "it trained again");
+}
+
+/* Is a file as it was, to the byte? */
+static void unchanged_check(const char *path, const unsigned char *before, size_t n_before)
+{
+	size_t n;
+	unsigned char *now = file_bytes(path, &n);
+
+	CHECK(n == n_before && !memcmp(now, before, n), "%s has changed", path);
+	free(now);
+}
+
+static void round_trips(void)
+{
+	const struct daemon_conf conf = {.state_dir = shelf_new()};
+	const char *lines = program(PROGRAM("lines"));
+	struct image before, after;
+	struct daemon daemon;
+	struct child child;
+	unsigned char *bytes;
+	char *file;
+	size_t n;
+
+	daemon_start(&daemon, "dry-run", &conf);
+	train(&daemon, lines, (const char *const[]){lines, NULL});
+	daemon_stop(&daemon);
+	file = shelf_at(conf.state_dir, "lines-", 0);
+	bytes = file_bytes(file, &n);
+	shelf_read(file, &before);
+	CHECK(before.state == EBPH_STATE_NORMAL && before.n_words > 20, "state %u, %zu words",
+	      before.state, before.n_words);
+	for (int i = 0; i < 2; i++) {
+		daemon_start(&daemon, "dry-run", &conf);
+		daemon_stop(&daemon);
+		unchanged_check(file, bytes, n);
+	}
+	/* With a run, it is written from memory again: the words are what they were. */
+	daemon_start(&daemon, "dry-run", &conf);
+	CHECK(RUN(&child, lines) == 0, "%s", child.output);
+	daemon_stop(&daemon);
+	CHECK(shelf_count(conf.state_dir, "lines-", "") == 1, "%d files of it",
+	      shelf_count(conf.state_dir, "lines-", ""));
+	shelf_read(file, &after);
+	CHECK(after.runs == before.runs + 1, "%u runs after %u", after.runs, before.runs);
+	CHECK(after.state == EBPH_STATE_NORMAL && after.n_words == before.n_words &&
+		      image_holds(&after, &before) && image_holds(&before, &after),
+	      "%zu words instead of %zu", after.n_words, before.n_words);
+	CHECK(after.calls == before.calls && after.normal_calls > before.normal_calls,
+	      "%llu calls trained on instead of %llu", (unsigned long long)after.calls,
+	      (unsigned long long)before.calls);
+}
+
+/* ---- room -------------------------------------------------------------------------------- */
+
+#define SLOTS  16
+#define COPIES 40
+
+/* Starts `serve` and has it answer a few times. */
+static void serve_start(struct child *child, const char *path, const char *other)
+{
+	const struct child_how how = {.wants_input = true};
+
+	child_start(child, (const char *const[]){path, other, NULL}, &how);
+	for (int i = 0; i < 10; i++)
+		child_ask(child, "hello\n");
+}
+
+static void serve_train(struct daemon *daemon, const char *path)
+{
+	struct child child;
+
+	do {
+		serve_start(&child, path, NULL);
+		CHECK(child_wait(&child) == 0, "%s", child.output);
+	} while (!event_seen(daemon, "state", path, "normal"));
+}
+
+/* It does what it never did: the anomaly is its own. */
+static void serve_betray(struct daemon *daemon, struct child *child, const char *path)
+{
+	json_t *anomaly;
+
+	child_ask(child, "shell\n");
+	CHECK(child_wait(child) == 0, "%s", child->output);
+	anomaly = event_at(daemon, "anomaly", child->pid, 0);
+	if (!anomaly)
+		anomaly = event_wait(daemon, "anomaly", "path", path, NULL);
+	CHECK(!strcmp(event_text(anomaly, "call"), "execve"), "%s", event_text(anomaly, "call"));
+	CHECK(!strcmp(event_text(anomaly, "path"), path), "%s", event_text(anomaly, "path"));
+}
+
+/* How many copies are executed together: each waits up to a second until it may learn. */
+#define GROUP 4
+
+/* Executes @n copies of a program, a multiple of GROUP, each until it is in @state. */
+static void copies_run(struct daemon *daemon, const char *from, int n, const char *state)
+{
+	const char *paths[GROUP];
+	char name[32];
+
+	for (int i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "copy%d", i);
+		paths[i % GROUP] = program_copy(from, daemon->folder, name);
+		run_until(daemon, (const char *const[]){paths[i % GROUP], NULL}, "profile", NULL);
+		for (int j = 0; state && i % GROUP == GROUP - 1 && j < GROUP; j++)
+			run_until(daemon, (const char *const[]){paths[j], NULL}, "state", state);
+	}
+}
+
+/* As many again as there is room for are normal: who has not run for the longest time leaves. */
+static void on_demand(void)
+{
+	const struct daemon_conf conf = {
+		.store = "max_profiles = 16\nsave_interval = 1s\n",
+		.state_dir = shelf_new(),
+	};
+	const char *lines = program(PROGRAM("lines")), *serve = program(PROGRAM("serve"));
+	const char *idle, *busy;
+	struct daemon daemon;
+	struct child runs, back;
+	json_t *load;
+
+	daemon_start(&daemon, "dry-run", &conf);
+	idle = program_copy(serve, daemon.folder, "idle");
+	busy = program_copy(serve, daemon.folder, "busy");
+	serve_train(&daemon, idle);
+	serve_train(&daemon, busy);
+	serve_start(&runs, busy, lines);
+	copies_run(&daemon, lines, SLOTS, "normal");
+	event_wait(&daemon, "evict", "path", idle, NULL);
+
+	serve_start(&back, idle, lines);
+	load = event_wait(&daemon, "load", "path", idle, NULL);
+	CHECK(!strcmp(event_text(load, "state"), "normal"), "it is %s", event_text(load, "state"));
+	CHECK(event_number(load, "words") > 20, "%ld words", event_number(load, "words"));
+	serve_betray(&daemon, &back, idle);
+	serve_betray(&daemon, &runs, busy);
+	nothing_lost(&daemon);
+	daemon_stop(&daemon);
+	CHECK(events_count_of(&daemon, "evict", busy) == 0, "who runs has left memory");
+	CHECK(events_count_of(&daemon, "state", idle) == 2, "it trained again");
+}
+
+/* However long ago a normal program ran, those that train leave first. */
+static void normal_last(void)
+{
+	const struct daemon_conf conf = {
+		.store = "max_profiles = 16\nsave_interval = 1s\n",
+		.state_dir = shelf_new(),
+	};
+	const char *lines = program(PROGRAM("lines")), *normal;
+	struct daemon daemon;
+
+	daemon_start(&daemon, "dry-run", &conf);
+	normal = program_copy(lines, daemon.folder, "normal");
+	train(&daemon, normal, (const char *const[]){normal, NULL});
+	copies_run(&daemon, lines, COPIES, NULL);
+	daemon_stop(&daemon);
+	CHECK(events_count(&daemon, "evict", 0) >= COPIES - SLOTS, "%zu have left",
+	      events_count(&daemon, "evict", 0));
+	CHECK(events_count_of(&daemon, "evict", normal) == 0, "the normal one has left, too");
+	CHECK(shelf_count(conf.state_dir, "copy", STORE_SUFFIX) == COPIES, "%d files",
+	      shelf_count(conf.state_dir, "copy", STORE_SUFFIX));
+}
+
+#define LIMIT_MB    4
+#define MANY_PAIRS  1000 /* `various` has some more */
+#define MANY_COPIES 60
+
+/* What the maps take, by the log's last word on it. */
+static double memory_ask(struct daemon *daemon)
+{
+	double maps = -1, sets = -1;
+	char *log, *rest;
+
+	counters_ask(daemon); /* comes after the line of the log */
+	log = daemon_log(daemon);
+	for (rest = log; (rest = strstr(rest, "in the kernel: ")); rest++)
+		sscanf(rest, "in the kernel: maps %lf MB, pair sets %lf MB", &maps, &sets);
+	free(log);
+	REQUIRE(maps > 0 && sets > 0, "the log does not say it");
+	return maps + sets;
+}
+
+static void memory_limited(void)
+{
+	const struct daemon_conf conf = {
+		.store = "max_profiles = 8192\nmemory_limit = 4M\nsave_interval = 1s\n",
+		.state_dir = shelf_new(),
+	};
+	const char *various = program(PROGRAM("various"));
+	double memory, most = 0;
+	struct image image;
+	struct daemon daemon;
+
+	daemon_start(&daemon, "dry-run", &conf);
+	for (int i = 0; i < MANY_COPIES; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "copy%d", i);
+		run_until(&daemon,
+			  (const char *const[]){program_copy(various, daemon.folder, name), NULL},
+			  "profile", NULL);
+		memory = i % 8 ? 0 : memory_ask(&daemon);
+		most = memory > most ? memory : most;
+	}
+	nothing_lost(&daemon);
+	daemon_stop(&daemon);
+	note("%.2f MB at most, %zu have left", most, events_count(&daemon, "evict", 0));
+	CHECK(most * 1e6 <= LIMIT_MB << 20, "%.2f MB", most);
+	CHECK(events_count(&daemon, "evict", 0) > 0, "nobody has left");
+	for (int i = 0; i < MANY_COPIES; i++) {
+		char *file = shelf_at(conf.state_dir, "copy", i);
+
+		shelf_read(file, &image);
+		CHECK(image.n_words > MANY_PAIRS, "%s has %zu words", file, image.n_words);
+		image_clear(&image);
+		free(file);
+	}
+}
+
+/* ---- kill -9 ------------------------------------------------------------------------------- */
+
+#define NEW_EACH  4
+#define FILES_MAX 512
+
+/* What is on disk, file by file. */
+struct shelf_state {
+	char *files[FILES_MAX];
+	struct image images[FILES_MAX];
+	int n;
+};
+
+static void state_read(const char *dir, struct shelf_state *ret)
+{
+	ret->n = shelf_count(dir, "round", STORE_SUFFIX);
+	REQUIRE(ret->n <= FILES_MAX, "%d files", ret->n);
+	for (int i = 0; i < ret->n; i++) {
+		ret->files[i] = shelf_at(dir, "round", i);
+		shelf_read(ret->files[i], &ret->images[i]);
+	}
+}
+
+/* Each file is there, is whole, and has all that it had. Frees what is known of them. */
+static void state_check(struct shelf_state *state, const char *when)
+{
+	struct image now;
+
+	for (int i = 0; i < state->n; i++) {
+		shelf_read(state->files[i], &now);
+		CHECK(image_holds(&now, &state->images[i]) && now.runs >= state->images[i].runs,
+		      "%s: %s has lost some", when, state->files[i]);
+		image_clear(&now);
+		image_clear(&state->images[i]);
+		free(state->files[i]);
+	}
+}
+
+/* A few new programs until they are saved, then they and older ones until the kill. */
+static void killed_round(struct daemon *daemon, const char *dir, const char *folder, int round)
+{
+	const char *const programs[] = {PROGRAM("lines"), PROGRAM("various"), PROGRAM("frames")};
+	char prefix[32], name[48], path[128];
+	struct child child;
+
+	snprintf(prefix, sizeof(prefix), "round%d-", round);
+	for (int i = 0; i < NEW_EACH; i++) {
+		snprintf(name, sizeof(name), "%s%d", prefix, i);
+		run_until(daemon,
+			  (const char *const[]){program_copy(programs[i % 3], folder, name), "f",
+						NULL},
+			  "profile", NULL);
+	}
+	shelf_await(dir, prefix, STORE_SUFFIX, NEW_EACH);
+	for (int i = 0; i < 5 + round * 7 % 20; i++) {
+		snprintf(path, sizeof(path), "%s/round%d-%d", folder, round * i % (round + 1),
+			 i % NEW_EACH);
+		CHECK(RUN(&child, path, "fhf") == 0, "%s says %s", path, child.output);
+	}
+}
+
+static void killed_rounds(int rounds)
+{
+	const struct daemon_conf conf = {.store = "save_interval = 1s\n", .state_dir = shelf_new()};
+	static struct shelf_state state;
+	char folder[] = "/tmp/killed-XXXXXX";
+	struct daemon daemon;
+	char *log;
+
+	REQUIRE(mkdtemp(folder), "no folder");
+	for (int i = 0; i < rounds; i++) {
+		daemon_start(&daemon, "dry-run", &conf);
+		killed_round(&daemon, conf.state_dir, folder, i);
+		state_read(conf.state_dir, &state);
+		kill(daemon.pid, SIGKILL);
+		CHECK(WIFSIGNALED(daemon_wait(&daemon)), "it did not die");
+		state_check(&state, "after the kill");
+	}
+	state_read(conf.state_dir, &state);
+	daemon_start(&daemon, "dry-run", &conf);
+	nothing_lost(&daemon);
+	daemon_stop(&daemon);
+	log = daemon_log(&daemon);
+	CHECK(strstr(log, " 0 files not used"), "its log: %s", log);
+	state_check(&state, "after a restart");
+	CHECK(shelf_count(conf.state_dir, "", ".tmp") == 0, "something half is left");
+	CHECK(shelf_count(conf.state_dir, "", ".damaged") == 0, "something is damaged");
+}
+
+static void killed(void)
+{
+	killed_rounds(3);
+}
+
+static void killed_often(void)
+{
+	killed_rounds(50);
+}
+
+/* ---- the saver --------------------------------------------------------------------------- */
+
+/* Another is started, and does what the dead one had been told to. */
+static void saver_killed(void)
+{
+	const struct daemon_conf conf = {.state_dir = shelf_new()}; /* saves every 5 minutes */
+	const char *lines = program(PROGRAM("lines")), *copy;
+	struct daemon daemon;
+	pid_t old, young;
+	char *log;
+
+	daemon_start(&daemon, "dry-run", &conf);
+	old = daemon_child(&daemon, "ebph-saver");
+	REQUIRE(old > 0, "there is no saver");
+	/* It dies with a job in hand: the profile that became normal. */
+	kill(old, SIGSTOP);
+	copy = program_copy(lines, daemon.folder, "first");
+	train(&daemon, copy, (const char *const[]){copy, NULL});
+	counters_ask(&daemon);
+	CHECK(shelf_count(conf.state_dir, "first-", "") == 0, "who is stopped has saved it");
+	kill(old, SIGKILL);
+	shelf_await(conf.state_dir, "first-", STORE_SUFFIX, 1);
+	young = daemon_child(&daemon, "ebph-saver");
+	REQUIRE(young > 0 && young != old, "saver %d after %d", young, old);
+	/* And without one. */
+	kill(young, SIGKILL);
+	copy = program_copy(lines, daemon.folder, "second");
+	train(&daemon, copy, (const char *const[]){copy, NULL});
+	shelf_await(conf.state_dir, "second-", STORE_SUFFIX, 1);
+	nothing_lost(&daemon);
+	daemon_stop(&daemon);
+	log = daemon_log(&daemon);
+	CHECK(strstr(log, "the process that saves profiles died: starting another"), "not said: %s",
+	      log);
+}
+
+const struct test store_tests[] = {
+	{.name = "store: normal at once after a restart", .run = at_once},
+	{.name = "store: restarts change nothing on disk", .run = round_trips},
+	{.name = "store: who left memory comes back when it runs", .run = on_demand},
+	{.name = "store: normal profiles leave last", .run = normal_last},
+	{.name = "store: memory_limit holds, and no pair is lost", .run = memory_limited},
+	{.name = "store: kill -9 loses nothing that was saved", .run = killed},
+	{.name = "store: kill -9 fifty times", .run = killed_often, .is_long = true},
+	{.name = "store: a killed saver is replaced", .run = saver_killed},
+	{},
+};

@@ -1,0 +1,2 @@
+#include "tests/harness/tap.h"
+const struct test store_manage_tests[] = {{}};
