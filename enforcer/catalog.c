@@ -188,7 +188,7 @@ static void list_visit(const void *node, VISIT visit, void *context)
 
 int catalog_list(const struct catalog *catalog, struct record ***ret, size_t *ret_n)
 {
-	struct listing listing = {.records = calloc(catalog->n_entries, sizeof(*listing.records))};
+	struct listing listing = {.records = calloc(catalog->n_entries, sizeof(struct record *))};
 
 	if (!listing.records)
 		return -ENOMEM;

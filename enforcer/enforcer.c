@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -17,6 +16,7 @@
 #include "enforcer/keep.h"
 #include "enforcer/lock.h"
 #include "enforcer/log.h"
+#include "enforcer/process.h"
 #include "enforcer/report.h"
 #include "enforcer/util.h"
 
@@ -131,21 +131,6 @@ static int loop_prepare(struct enforcer *enforcer)
 	if (!r)
 		r = fd_watch(enforcer, ring_buffer__epoll_fd(enforcer->stops));
 	return r;
-}
-
-static void limits_raise(void)
-{
-	struct rlimit limit;
-	AUTO_CLOSE int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
-	/* A pidfd for each process that is delayed. */
-	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
-		limit.rlim_cur = limit.rlim_max;
-		if (setrlimit(RLIMIT_NOFILE, &limit))
-			log_debug("cannot raise the limit of open files: %s", strerror(errno));
-	}
-	if (fd < 0 || write(fd, "-900", 4) < 0)
-		log_debug("cannot lower our OOM score: %s", strerror(errno));
 }
 
 /* Room for profiles, and those that were learned before. Logs what is wrong. */

@@ -6,8 +6,10 @@
 #include <inttypes.h>
 #include <linux/membarrier.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include "enforcer/log.h"
 #include "enforcer/util.h"
 
 /* When a process began, in clock ticks of CLOCK_BOOTTIME: field 22 of /proc/PID/stat. */
@@ -102,4 +104,19 @@ void running_programs_wait(void)
 	/* synchronize_rcu(), which BPF programs are read sides of (kernel/sched/membarrier.c). */
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
 		usleep(100000); /* nohz_full: no such call; a program runs for microseconds */
+}
+
+void limits_raise(void)
+{
+	struct rlimit limit;
+	AUTO_CLOSE int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	/* A pidfd for each process that is delayed. */
+	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
+		limit.rlim_cur = limit.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &limit))
+			log_debug("cannot raise the limit of open files: %s", strerror(errno));
+	}
+	if (fd < 0 || write(fd, "-900", 4) < 0)
+		log_debug("cannot lower our OOM score: %s", strerror(errno));
 }

@@ -29,6 +29,9 @@ void descriptors_close_but(int a, int b);
  */
 void standard_streams_leave(void);
 
+/* What the daemon needs of its limits: many descriptors, and not to be killed for memory. */
+void limits_raise(void);
+
 /* Waits until every BPF program that runs at this moment has ended. */
 void running_programs_wait(void);
 

@@ -26,7 +26,8 @@ static int record_add(struct reading *reading, struct record *record)
 {
 	if (reading->n == reading->room) {
 		size_t room = reading->room ? reading->room * 2 : 256;
-		struct record **more = reallocarray(reading->records, room, sizeof(*more));
+		struct record **more =
+			reallocarray(reading->records, room, sizeof(struct record *));
 
 		if (!more)
 			return -ENOMEM;
@@ -145,7 +146,7 @@ static int records_place(struct reading *reading)
 	if (limit != UINT64_MAX)
 		profiles->memory_limit -=
 			limit / 32 + profiles->stock * set_memory(EBPH_SET_BLOCKS_MIN);
-	qsort(reading->records, reading->n, sizeof(*reading->records), record_compare);
+	qsort(reading->records, reading->n, sizeof(struct record *), record_compare);
 	for (size_t i = 0; i < reading->n && !r; i++) {
 		if (profiles->next_slot > most || now_ns(CLOCK_MONOTONIC) > until)
 			break;

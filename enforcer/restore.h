@@ -5,8 +5,14 @@
 
 #include "enforcer/keep.h"
 
-/* ---- keep.c ------------------------------------------------------------------------------- */
+/* ---- keep.c, snapshot.c
+ * -------------------------------------------------------------------------- */
 
+/* A queue for slots up to @n_slots. Return: 0 or -ENOMEM; to be freed in any case. */
+int queue_new(struct slot_queue *queue, uint32_t n_slots);
+void queue_free(struct slot_queue *queue);
+
+/* Puts a slot at the end, unless it is in it. */
 void queue_push(struct slot_queue *queue, uint32_t slot);
 
 /* Return: the slot that has waited longest; 0: none. */
