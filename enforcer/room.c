@@ -103,12 +103,6 @@ static uint32_t retire_most(void)
 	return kernel_version() < KERNEL(6, 8) ? PROFILES_RETIRE_MAX / 8 : PROFILES_RETIRE_MAX;
 }
 
-/* What some candidates leave behind. */
-struct gain {
-	uint32_t slots;
-	uint64_t bytes;
-};
-
 static bool is_enough(const struct keep *keep, uint32_t slots, uint64_t bytes)
 {
 	const struct profiles *profiles = keep->profiles;
@@ -120,37 +114,34 @@ static bool is_enough(const struct keep *keep, uint32_t slots, uint64_t bytes)
 }
 
 /*
- * Those first that are on disk as they are. What is not is saved; if it will be enough then, no
- * normal one leaves: but that is not waited for for ever, it may change all the time.
+ * Those first that are on disk as they are. What is not is saved, and what has just come will be
+ * there to leave in a moment: for so long no normal one leaves, but not for ever.
  */
 static uint32_t candidates_choose(struct keep *keep, const struct candidate *found, int n,
 				  uint32_t ret_slots[static PROFILES_RETIRE_MAX])
 {
-	struct gain now = {}, soon = {};
+	uint32_t slots = 0;
+	uint64_t freed = 0;
 
-	for (int i = 0; i < n && now.slots < retire_most(); i++) {
+	for (int i = 0; i < n && slots < retire_most(); i++) {
 		uint64_t bytes = set_memory(keep->profiles->notes[found[i].slot].blocks);
 
-		if (is_enough(keep, now.slots, now.bytes))
+		if (is_enough(keep, slots, freed))
 			break;
-		if (found[i].normal && soon.slots && keep->spared < SPARE_TIMES && !keep->failing &&
-		    is_enough(keep, now.slots + soon.slots, now.bytes + soon.bytes)) {
+		if (found[i].normal && keep->spared < SPARE_TIMES && !keep->failing) {
 			keep->spared++;
 			break;
 		}
 		if (found[i].saved) {
-			ret_slots[now.slots++] = found[i].slot;
-			now.bytes += bytes;
+			ret_slots[slots++] = found[i].slot;
+			freed += bytes;
 			continue;
 		}
 		/* On a disk that fails nobody else comes. */
-		if (keep->failing || keep->saves.n >= PROFILES_RETIRE_MAX)
-			continue;
-		queue_push(&keep->saves, found[i].slot);
-		soon.slots++;
-		soon.bytes += bytes;
+		if (!keep->failing && keep->saves.n < PROFILES_RETIRE_MAX)
+			queue_push(&keep->saves, found[i].slot);
 	}
-	return now.slots;
+	return slots;
 }
 
 /* Takes those out that are on disk as they are, and sees to it that others come there. */
