@@ -42,6 +42,7 @@ struct profiles {
 	uint64_t memory_limit;		/* of both; UINT64_MAX: none */
 	bool wants_slots, wants_memory; /* somebody has to leave */
 	bool grow_waits;		/* of a note */
+	bool has_stock;			/* the first one has been made */
 };
 
 /* Return: 0 or -ENOMEM. To be freed with profiles_free(). */

@@ -27,15 +27,16 @@ bool profiles_room(struct profiles *profiles, uint64_t bytes)
 
 /*
  * How many slots are prepared before the daemon looks after its other work again: until 6.8 the
- * kernel waits for all running programs after each change of a map of maps, in a batch too.
+ * kernel waits for all running programs after each change of a map of maps, in a batch too. Not so
+ * the first time, when there is no other work yet: one batch is one wait on newer kernels.
  */
 #define SLOTS_AT_ONCE 8
 
-/* Makes @n more slots vacant, at most SLOTS_AT_ONCE. */
+/* Makes @n more slots vacant, at most PROFILE_SLOT_STOCK. */
 static int slots_make(struct profiles *profiles, uint32_t n)
 {
-	uint32_t slots[SLOTS_AT_ONCE], made = 0;
-	int sets[SLOTS_AT_ONCE], r = 0;
+	uint32_t slots[PROFILE_SLOT_STOCK], made = 0;
+	int sets[PROFILE_SLOT_STOCK], r = 0;
 
 	for (; made < n; made++) {
 		slots[made] = profiles->next_slot + made;
@@ -90,8 +91,8 @@ static int stock_fill(struct profiles *profiles)
 	return 0;
 }
 
-/* New slots that there is a number and memory for, at most SLOTS_AT_ONCE. */
-static uint32_t slots_possible(struct profiles *profiles, uint32_t wanted)
+/* New slots that there is a number and memory for, at most @most. */
+static uint32_t slots_possible(struct profiles *profiles, uint32_t wanted, uint32_t most)
 {
 	uint32_t left = profiles->kernel->n_slots + 1 - profiles->next_slot;
 
@@ -99,8 +100,8 @@ static uint32_t slots_possible(struct profiles *profiles, uint32_t wanted)
 		profiles->wants_slots = true;
 		wanted = left;
 	}
-	if (wanted > SLOTS_AT_ONCE)
-		wanted = SLOTS_AT_ONCE;
+	if (wanted > most)
+		wanted = most;
 	while (wanted && !profiles_room(profiles, wanted * set_memory(EBPH_SET_BLOCKS_MIN)))
 		wanted--;
 	return wanted;
@@ -108,21 +109,22 @@ static uint32_t slots_possible(struct profiles *profiles, uint32_t wanted)
 
 int profiles_stock(struct profiles *profiles, bool *ret_more)
 {
-	uint32_t wanted;
+	uint32_t most = profiles->has_stock ? SLOTS_AT_ONCE : PROFILE_SLOT_STOCK, wanted;
 	int r;
 
 	*ret_more = false;
 	stock_count(profiles);
 	wanted = profiles->stock - profiles->n_stocked;
 	if (wanted > profiles->n_vacant) {
-		wanted = slots_possible(profiles, wanted - profiles->n_vacant);
+		wanted = slots_possible(profiles, wanted - profiles->n_vacant, most);
 		r = wanted ? slots_make(profiles, wanted) : 0;
 		if (r)
 			return r;
 	} else {
 		wanted = 0;
 	}
-	*ret_more = wanted == SLOTS_AT_ONCE;
+	*ret_more = wanted == most;
+	profiles->has_stock = true;
 	return stock_fill(profiles);
 }
 
