@@ -115,7 +115,7 @@ unsigned char *file_bytes(const char *path, size_t *ret_bytes)
 {
 	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
 	unsigned char *data;
-	struct stat st;
+	struct stat st = {};
 
 	REQUIRE(fd >= 0 && !fstat(fd, &st), "%s: %s", path, strerror(errno));
 	data = malloc((size_t)st.st_size + 1);
