@@ -30,6 +30,11 @@ static bool is_fresh(const struct keep *keep, uint32_t slot)
 	return __atomic_load_n(&head_of(keep, slot)->flags, __ATOMIC_ACQUIRE) & EBPH_PROFILE_FRESH;
 }
 
+void fresh_set(struct keep *keep, uint32_t slot)
+{
+	__atomic_or_fetch(&head_of(keep, slot)->flags, EBPH_PROFILE_FRESH, __ATOMIC_RELEASE);
+}
+
 /* The same file, though its device has another number since the last boot. */
 static bool is_renumbered(const struct ebph_exe *a, const struct ebph_exe *b)
 {
@@ -113,8 +118,7 @@ static void entry_take(struct keep *keep, uint32_t slot)
 static void training_begin(struct keep *keep, uint32_t slot)
 {
 	if (state_of(keep, slot) == EBPH_STATE_LOADING) {
-		__atomic_or_fetch(&head_of(keep, slot)->flags, EBPH_PROFILE_FRESH,
-				  __ATOMIC_RELEASE);
+		fresh_set(keep, slot);
 		queue_push(&keep->begins, slot);
 	}
 	entry_take(keep, slot);
@@ -344,7 +348,10 @@ static void versions_thin(struct keep *keep, const struct record *entry)
 	}
 	for (struct record *v = entry->program->versions; v; v = next) {
 		next = v->next;
-		if (v != entry && !v->slot && v != normal && v != last)
+		if (v == entry || v == normal || v == last)
+			continue;
+		/* Whoever runs it still keeps it. */
+		if (!v->slot || keep_give_up(keep, v->slot))
 			keep_drop(keep, v);
 	}
 }

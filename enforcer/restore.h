@@ -51,6 +51,9 @@ void restore_loaded(struct keep *keep, uint32_t slot, const struct saver_job *jo
 /* A slot's profile has been saved: what it replaces goes. */
 void restore_saved(struct keep *keep, uint32_t slot);
 
+/* From now on what is seen while it is loading belongs to the profile. */
+void fresh_set(struct keep *keep, uint32_t slot);
+
 /* Looks for what nobody has told of. */
 void restore_tick(struct keep *keep);
 
@@ -73,6 +76,11 @@ int older_take(struct keep *keep, uint32_t slot, const struct image *old);
 
 /* What a head takes over from an image; the state is not set. @moved_ns: see keep.real_offset_ns */
 void restore_head(struct keep *keep, uint32_t slot, const struct image *image);
+
+/* ---- room.c -------------------------------------------------------------------------------- */
+
+/* Takes one out that nobody needs on disk either. Return: false when it is in use. */
+bool keep_give_up(struct keep *keep, uint32_t slot);
 
 /* ---- read.c -------------------------------------------------------------------------------- */
 

@@ -87,6 +87,22 @@ static void has_left(struct keep *keep, uint32_t slot)
 	keep->evicted++;
 }
 
+static bool in_any_case(void *context, uint32_t slot)
+{
+	(void)context;
+	(void)slot;
+	return true;
+}
+
+bool keep_give_up(struct keep *keep, uint32_t slot)
+{
+	if (!is_idle(keep, slot) ||
+	    profiles_retire(keep->profiles, &slot, 1, in_any_case, NULL) != 1)
+		return false;
+	has_left(keep, slot);
+	return true;
+}
+
 static void stuck_report(struct keep *keep)
 {
 	if (keep->stuck_reported)

@@ -4,6 +4,7 @@
 
 #include "enforcer/event.h"
 #include "enforcer/log.h"
+#include "enforcer/process.h"
 #include "enforcer/restore.h"
 #include "enforcer/set.h"
 #include "enforcer/util.h"
@@ -138,9 +139,15 @@ static int training_take(struct keep *keep, uint32_t slot, const struct image *i
 
 int past_take(struct keep *keep, uint32_t slot, const struct image *image)
 {
-	unsigned int strange = strange_count(keep, slot, image);
+	unsigned int strange;
 	int r;
 
+	/* What a program is about to add belongs to it, too: see training_begin(). */
+	if (image->state != EBPH_STATE_NORMAL) {
+		fresh_set(keep, slot);
+		running_programs_wait();
+	}
+	strange = strange_count(keep, slot, image);
 	if (image->state == EBPH_STATE_NORMAL)
 		r = normal_take(keep, slot, image);
 	else
