@@ -159,6 +159,7 @@ static void load_failed(struct keep *keep, uint32_t slot, int error)
 		log_error("cannot load the profile of %s yet: %s",
 			  profile_name(keep->profiles, slot), strerror(-error));
 	note->load_failed = true;
+	__atomic_and_fetch(&head_of(keep, slot)->flags, ~EBPH_PROFILE_FRESH, __ATOMIC_RELEASE);
 }
 
 static void image_take(struct keep *keep, uint32_t slot, const struct image *image,

@@ -35,7 +35,7 @@ static const struct test *const all_tests[] = {
 	feed_tests,	    differential_tests, concurrency_tests, missed_tests,   task_tests,
 	fault_tests,	    story_tests,	answer_tests,	   deferral_tests, death_tests,
 	refusal_tests,	    learning_tests,	attack_tests,	   strace_tests,   store_tests,
-	store_manage_tests, store_bad_tests,
+	store_manage_tests, store_bad_tests,	keeping_tests,
 };
 
 #define N_TABLES (sizeof(all_tests) / sizeof((all_tests)[0]))

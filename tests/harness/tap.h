@@ -19,8 +19,8 @@ struct test {
 /* The tests of one concern: a table in its file, ended by an empty row; listed in main.c. */
 extern const struct test story_tests[], answer_tests[], death_tests[], refusal_tests[],
 	learning_tests[], attack_tests[], feed_tests[], task_tests[], fault_tests[], missed_tests[],
-	strace_tests[], deferral_tests[], differential_tests[], concurrency_tests[], store_tests[],
-	store_manage_tests[], store_bad_tests[];
+	strace_tests[], deferral_tests[], differential_tests[], concurrency_tests[],
+	keeping_tests[], store_tests[], store_manage_tests[], store_bad_tests[];
 
 /* The story of `make demo`, in tests/e2e/demo.c. */
 void demo_play(void);
