@@ -214,6 +214,8 @@ static void tick(struct host *host)
 	/* As if others wanted their places: whoever may leave does. */
 	host->rig.profiles->wants_slots |= random_below(host, 2);
 	keep_tick(host->keep);
+	keep_run(host->keep);
+	keep_make_room(host->keep);
 }
 
 /* One round of the loop. */
