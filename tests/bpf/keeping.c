@@ -138,7 +138,8 @@ static void host_free(struct host *host)
 {
 	struct child child;
 
-	if (!getenv("KEEP")) RUN(&child, "rm", "-r", host->folder);
+	if (!getenv("KEEP"))
+		RUN(&child, "rm", "-r", host->folder);
 	munmap(host->shared, sizeof(*host->shared));
 	close(host->shared_fd);
 	free(host);
@@ -176,8 +177,8 @@ static void daemon_begin(struct host *host, const struct plan *plan)
 	r = keep_new(conf, rig->profiles, &host->sink, &host->keep);
 	REQUIRE(!r, "%s", strerror(-r));
 	host->sink.keep = host->keep;
-	host->events = ring_buffer__new(kernel_events_fd(rig->kernel), event_handle, &host->sink,
-					NULL);
+	host->events =
+		ring_buffer__new(kernel_events_fd(rig->kernel), event_handle, &host->sink, NULL);
 	REQUIRE(host->events, "%s", strerror(errno));
 	REQUIRE(!kernel_introduce(rig->kernel, EBPH_OURS_DAEMON), "%s", strerror(errno));
 	r = keep_start(host->keep);
@@ -279,9 +280,9 @@ static uint32_t job_make(struct host *host, uint32_t n_ids)
 	 * At first each of them in turn; then half of the runs are of a few, those that have been
 	 * idle for a while leave memory.
 	 */
-	uint32_t exe = number <= KEEPING_EXES	   ? number - 1 :
+	uint32_t exe = number <= KEEPING_EXES	  ? number - 1 :
 		       random_below(host, 2) == 0 ? random_below(host, KEEPING_EXES) :
-						     number / 8 + random_below(host, 3);
+						    number / 8 + random_below(host, 3);
 	struct keeping_job *job = &host->shared->job[number];
 
 	REQUIRE(host->n_jobs <= KEEPING_JOBS, "too many jobs");
@@ -575,8 +576,7 @@ static void slots(void)
 
 static void memory(void)
 {
-	train_by(&(const struct plan){
-		.n_jobs = 300, .slots = ENOUGH_SLOTS, .sets = LITTLE_MEMORY});
+	train_by(&(const struct plan){.n_jobs = 300, .slots = ENOUGH_SLOTS, .sets = LITTLE_MEMORY});
 }
 
 static void normal(void)
@@ -592,8 +592,8 @@ static void slots_long(void)
 
 static void memory_long(void)
 {
-	train_by(&(const struct plan){
-		.n_jobs = 5000, .slots = ENOUGH_SLOTS, .sets = LITTLE_MEMORY});
+	train_by(
+		&(const struct plan){.n_jobs = 5000, .slots = ENOUGH_SLOTS, .sets = LITTLE_MEMORY});
 }
 
 static void normal_long(void)

@@ -268,9 +268,13 @@ static void bad_disks(void)
 }
 
 const struct test store_bad_tests[] = {
-	{.name = "store: directories that are refused", .run = bad_directories},
-	{.name = "store: a directory that another ebphd uses", .run = directory_in_use},
-	{.name = "store: files that are not used, beside a good one", .run = bad_files_found},
-	{.name = "store: a full and a read-only disk", .run = bad_disks},
+	{.name = "store: directories that are refused", .run = bad_directories, .is_once = true},
+	{.name = "store: a directory that another ebphd uses",
+	 .run = directory_in_use,
+	 .is_once = true},
+	{.name = "store: files that are not used, beside a good one",
+	 .run = bad_files_found,
+	 .is_once = true},
+	{.name = "store: a full and a read-only disk", .run = bad_disks, .is_once = true},
 	{},
 };

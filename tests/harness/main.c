@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * usage: e2e [--long] [--list] [WORD...]
+ * usage: e2e [--long] [--again] [--list] [WORD...]
  *        e2e --demo
  * Runs the tests whose names hold one of the WORDs, or all, and prints TAP; or plays the demo.
  */
@@ -122,9 +122,9 @@ static bool test_run(const struct test *test, int number)
 }
 
 /* Is @test among what the command line asks for? */
-static bool is_wanted(const struct test *test, bool with_long, char **words)
+static bool is_wanted(const struct test *test, bool with_long, bool again, char **words)
 {
-	if (test->is_long && !with_long)
+	if ((test->is_long && !with_long) || (test->is_once && again))
 		return false;
 	if (!*words)
 		return true;
@@ -136,11 +136,12 @@ static bool is_wanted(const struct test *test, bool with_long, char **words)
 
 int main(int argc, char **argv)
 {
-	bool with_long = false, list = false, demo = false, good = true;
+	bool with_long = false, again = false, list = false, demo = false, good = true;
 	int n = 0, number = 0;
 
 	for (argv++; argc > 1 && *argv && !strncmp(*argv, "--", 2); argv++) {
 		with_long |= !strcmp(*argv, "--long");
+		again |= !strcmp(*argv, "--again");
 		list |= !strcmp(*argv, "--list");
 		demo |= !strcmp(*argv, "--demo");
 	}
@@ -154,12 +155,12 @@ int main(int argc, char **argv)
 	}
 	for (size_t i = 0; i < N_TABLES; i++)
 		for (const struct test *test = all_tests[i]; test->name; test++)
-			n += is_wanted(test, with_long, argv);
+			n += is_wanted(test, with_long, again, argv);
 	if (!list)
 		printf("1..%d\n", n);
 	for (size_t i = 0; i < N_TABLES; i++) {
 		for (const struct test *test = all_tests[i]; test->name; test++) {
-			if (!is_wanted(test, with_long, argv))
+			if (!is_wanted(test, with_long, again, argv))
 				continue;
 			if (list)
 				puts(test->name);

@@ -14,6 +14,7 @@ struct test {
 	const char *name;
 	void (*run)(void);
 	bool is_long; /* only with --long */
+	bool is_once; /* the same on every kernel: not with --again */
 };
 
 /* The tests of one concern: a table in its file, ended by an empty row; listed in main.c. */
