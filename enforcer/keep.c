@@ -397,6 +397,8 @@ void keep_finish(struct keep *keep)
 		log_error("there is no process that could save what has changed: it is lost");
 		return;
 	}
+	/* Nobody learns any more, and nothing that waits for memory may be lost. */
+	keep->profiles->memory_limit = UINT64_MAX;
 	restore_finish(keep);
 	keep->failing = 0;
 	do {

@@ -144,6 +144,9 @@ int profile_grow(struct profiles *profiles, uint32_t slot, size_t min_words);
  */
 int profile_late_merge(struct profiles *profiles, uint32_t slot);
 
+/* Return: how many pairs wait for the set of a slot to grow; -errno. */
+int profile_waiting(struct profiles *profiles, uint32_t slot);
+
 /**
  * profile_command() - normalize, sensitize or tolerize: see enum ebph_verb.
  *

@@ -154,11 +154,15 @@ static void load_failed(struct keep *keep, uint32_t slot, int error)
 {
 	struct profile_note *note = &keep->profiles->notes[slot];
 
-	keep->load_failed++;
-	if (!note->load_failed)
+	if (error == -EDQUOT)
+		log_debug("%s waits for memory", profile_name(keep->profiles, slot));
+	else
+		keep->load_failed++;
+	if (error != -EDQUOT && !note->load_failed)
 		log_error("cannot load the profile of %s yet: %s",
 			  profile_name(keep->profiles, slot), strerror(-error));
-	note->load_failed = true;
+	note->load_failed = error != -EDQUOT;
+	note->unannounced = true; /* the next tick tries again */
 	__atomic_and_fetch(&head_of(keep, slot)->flags, ~EBPH_PROFILE_FRESH, __ATOMIC_RELEASE);
 }
 
@@ -332,6 +336,12 @@ void restore_loaded(struct keep *keep, uint32_t slot, const struct saver_job *jo
 	training_begin(keep, slot);
 }
 
+static int64_t last_run_ns(const struct keep *keep, const struct record *version)
+{
+	return version->slot ? head_of(keep, version->slot)->last_run_ns + keep->real_offset_ns :
+			       version->last_run_ns;
+}
+
 /* Of the other versions of a program stay the last one that was normal and the last one. */
 static void versions_thin(struct keep *keep, const struct record *entry)
 {
@@ -349,7 +359,9 @@ static void versions_thin(struct keep *keep, const struct record *entry)
 	}
 	for (struct record *v = entry->program->versions; v; v = next) {
 		next = v->next;
-		if (v == entry || v == normal || v == last)
+		/* An older one may be saved while it still runs: not the newer one goes then. */
+		if (v == entry || v == normal || v == last ||
+		    last_run_ns(keep, v) > entry->last_run_ns)
 			continue;
 		/* Whoever runs it still keeps it. */
 		if (!v->slot || keep_give_up(keep, v->slot))

@@ -250,6 +250,11 @@ int profile_grow(struct profiles *profiles, uint32_t slot, size_t min_words)
 	return r;
 }
 
+int profile_waiting(struct profiles *profiles, uint32_t slot)
+{
+	return waiting_walk(profiles, slot, EITHER_ROOM, false, NULL);
+}
+
 int profile_late_merge(struct profiles *profiles, uint32_t slot)
 {
 	__u32 *flags = &profiles->kernel->heads[slot].flags, room;

@@ -43,7 +43,10 @@ static unsigned int strange_count(struct keep *keep, uint32_t slot, const struct
 	return strange;
 }
 
-/* Makes the set of a slot large enough for so many words more. Return: 0 or -errno. */
+/*
+ * Makes the set of a slot large enough for so many words more. Return: 0; -EDQUOT when memory_limit
+ * forbids it; -errno.
+ */
 static int words_room(struct keep *keep, uint32_t slot, size_t n_words)
 {
 	struct profile_note *note = &keep->profiles->notes[slot];
@@ -55,16 +58,35 @@ static int words_room(struct keep *keep, uint32_t slot, size_t n_words)
 	r = profile_grow(keep->profiles, slot, words);
 	if (r == -EDQUOT)
 		note->grow_waits = keep->profiles->grow_waits = true;
-	/* What finds no room waits for it. */
-	return r == -ENOSPC || r == -EDQUOT ? 0 : r;
+	return r == -ENOSPC ? 0 : r; /* at the largest size what finds no room waits for it */
 }
 
 int words_take(struct keep *keep, uint32_t slot, const uint64_t *words, size_t n_words)
 {
 	int r = words_room(keep, slot, n_words);
 
-	if (!r)
+	if (!r || r == -EDQUOT) /* what finds no room waits for it */
 		r = kernel_merge(keep->profiles->kernel, slot, words, n_words);
+	return r == -ENOSPC ? 0 : r;
+}
+
+#define GROWTHS 4
+
+/*
+ * As words_take(), but all of it or nothing: a pair that waits for room is not found, and of a
+ * normal profile it would be an anomaly. Return: 0; -EDQUOT; -errno.
+ */
+static int words_take_whole(struct keep *keep, uint32_t slot, const uint64_t *words, size_t n_words)
+{
+	int r = words_room(keep, slot, n_words);
+
+	if (!r)
+		r = words_take(keep, slot, words, n_words);
+	for (int i = 0; i < GROWTHS && !r && profile_waiting(keep->profiles, slot) > 0; i++) {
+		r = profile_grow(keep->profiles, slot, 0);
+		if (!r)
+			r = profile_late_merge(keep->profiles, slot);
+	}
 	return r == -ENOSPC ? 0 : r;
 }
 
@@ -102,7 +124,7 @@ static void state_set(struct keep *keep, uint32_t slot, uint32_t before, uint32_
 static int normal_take(struct keep *keep, uint32_t slot, const struct image *image)
 {
 	struct ebph_profile *head = head_of(keep, slot);
-	int r = words_take(keep, slot, image->words, image->n_words);
+	int r = words_take_whole(keep, slot, image->words, image->n_words);
 	uint64_t calls;
 
 	if (r)
@@ -123,9 +145,10 @@ static int training_take(struct keep *keep, uint32_t slot, const struct image *i
 	struct ebph_profile *head = head_of(keep, slot);
 	int r = words_room(keep, slot, image->n_words);
 
-	if (r)
+	if (r && r != -EDQUOT)
 		return r; /* while nothing has been done that cannot be done again */
 	restore_head(keep, slot, image);
+	r = 0;
 	head->last_mod_calls = strange ? head->calls : image->last_mod_calls;
 	/* Before the words: of these it would accept what had not been accepted. */
 	if (!frozen)
