@@ -198,7 +198,7 @@ struct visit {
 	__u64 masks;   /* to which a pair that does not belong to the profile is added */
 	__u32 current; /* call id */
 	__u32 unseen;  /* bit d-1: the pair at distance d did not belong to the profile */
-	__u32 kept;    /* how many of these are news and learned now, or wait for room */
+	__u32 news;    /* not 0: some of these are news, and learned now or waiting for room */
 	__u64 old;     /* bits of masks that make a pair no news */
 };
 
@@ -215,9 +215,10 @@ static long pair_visit(__u32 i, struct visit *visit)
 	if (word & EBPH_WORD_NORMAL_BITS)
 		return 0;
 	visit->unseen |= 1u << (i & 7);
-	if (visit->masks && pair_add(&visit->profile, key, bits & visit->masks) &&
-	    !(word & visit->old))
-		visit->kept++;
+	/* A flag, and no count: the verifier would go through the rest for each number. */
+	if (visit->masks)
+		visit->news |=
+			pair_add(&visit->profile, key, bits & visit->masks) & !(word & visit->old);
 	return 0;
 }
 
@@ -244,11 +245,48 @@ static void profile_doubt(struct ebph_profile *head, __u32 slot)
 	}
 }
 
+/*
+ * What a state means for a pair that does not belong to the profile. A table, and no branches: of
+ * each branch the verifier would go through the whole visit.
+ */
+struct judging {
+	__u64 masks; /* to which it is added */
+	__u64 spare; /* of these, those that it is not added to by a thread over tolerize_limit */
+	__u64 old;   /* bits of masks that make it no news: seen before the profile was fresh */
+};
+
+#define BOTH_MASKS (EBPH_WORD_TRAINING_BITS | EBPH_WORD_NORMAL_BITS)
+
+/* By state, with EBPH_PROFILE_FRESH. */
+static const volatile struct judging judgings[2 * EBPH_PROFILE_FRESH] = {
+	[EBPH_STATE_TRAINING] = {BOTH_MASKS, 0, 0},
+	[EBPH_STATE_FROZEN] = {BOTH_MASKS, 0, 0},
+	[EBPH_STATE_NORMAL] = {EBPH_WORD_TRAINING_BITS, EBPH_WORD_TRAINING_BITS, 0},
+	[EBPH_STATE_LOADING] = {EBPH_WORD_TRAINING_BITS, 0, EBPH_WORD_TRAINING_BITS},
+	[EBPH_STATE_TRAINING | EBPH_PROFILE_FRESH] = {BOTH_MASKS, 0, 0},
+	[EBPH_STATE_FROZEN | EBPH_PROFILE_FRESH] = {BOTH_MASKS, 0, 0},
+	[EBPH_STATE_NORMAL |
+		EBPH_PROFILE_FRESH] = {EBPH_WORD_TRAINING_BITS, EBPH_WORD_TRAINING_BITS, 0},
+	[EBPH_STATE_LOADING | EBPH_PROFILE_FRESH] = {BOTH_MASKS, 0, EBPH_WORD_TRAINING_BITS},
+};
+
+static void judging_choose(const struct ebph_profile *head, const struct task_state *task,
+			   __u32 state, struct visit *ret)
+{
+	const volatile struct judging *judging = &judgings[((state & (EBPH_PROFILE_FRESH - 1)) |
+							    (head->flags & EBPH_PROFILE_FRESH)) &
+							   (2 * EBPH_PROFILE_FRESH - 1)];
+	/* All bits if the LFC is over the limit. */
+	__u64 over = (__u64)(((__s64)settings.tolerize_limit - task->frame.count) >> 63);
+
+	ret->masks = judging->masks & ~(judging->spare & over);
+	ret->old = judging->old;
+}
+
 __hidden int profile_judge(struct task_state *task, struct verdict *ret)
 {
 	struct visit visit = {
 		.window = &task->window,
-		.masks = EBPH_WORD_TRAINING_BITS | EBPH_WORD_NORMAL_BITS,
 		.current = ebph_window_at(&task->window, 0),
 	};
 	struct ebph_profile *head;
@@ -260,13 +298,7 @@ __hidden int profile_judge(struct task_state *task, struct verdict *ret)
 	state_advance(head, slot);
 	head_flush(head, task);
 	ret->state = head->state;
-	if (ret->state == EBPH_STATE_NORMAL ||
-	    (ret->state == EBPH_STATE_LOADING && !(head->flags & EBPH_PROFILE_FRESH)))
-		visit.masks = EBPH_WORD_TRAINING_BITS;
-	if (ret->state == EBPH_STATE_NORMAL && task->frame.count > settings.tolerize_limit)
-		visit.masks = 0;
-	if (ret->state == EBPH_STATE_LOADING)
-		visit.old = EBPH_WORD_TRAINING_BITS; /* seen before it was fresh */
+	judging_choose(head, task, ret->state, &visit);
 
 	/* A loop of the kernel's: unrolled, the verifier would multiply the paths of all eight. */
 	bpf_loop(EBPH_DISTANCES, pair_visit, &visit, 0);
@@ -278,7 +310,7 @@ __hidden int profile_judge(struct task_state *task, struct verdict *ret)
 		profile_doubt(head, slot);
 		return 0;
 	}
-	if (!visit.kept)
+	if (!visit.news)
 		return 0; /* nothing has changed: it is loading, or the set as large as can be */
 	head->last_mod_calls = head->calls;
 	if (ret->state == EBPH_STATE_FROZEN)
