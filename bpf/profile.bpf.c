@@ -273,11 +273,15 @@ static const volatile struct judging judgings[2 * EBPH_PROFILE_FRESH] = {
 static void judging_choose(const struct ebph_profile *head, const struct task_state *task,
 			   __u32 state, struct visit *ret)
 {
-	const volatile struct judging *judging = &judgings[((state & (EBPH_PROFILE_FRESH - 1)) |
-							    (head->flags & EBPH_PROFILE_FRESH)) &
-							   (2 * EBPH_PROFILE_FRESH - 1)];
+	__u64 index = (state & (EBPH_PROFILE_FRESH - 1)) | (head->flags & EBPH_PROFILE_FRESH);
+	const volatile struct judging *judging;
+	__u64 over;
+
+	/* Or the compiler would leave the mask out, without which 6.1 knows no bounds. */
+	asm volatile("" : "+r"(index));
+	judging = &judgings[index & (2 * EBPH_PROFILE_FRESH - 1)];
 	/* All bits if the LFC is over the limit. */
-	__u64 over = (__u64)(((__s64)settings.tolerize_limit - task->frame.count) >> 63);
+	over = (__u64)(((__s64)settings.tolerize_limit - task->frame.count) >> 63);
 
 	ret->masks = judging->masks & ~(judging->spare & over);
 	ret->old = judging->old;
