@@ -273,6 +273,7 @@ static void daemon_end(struct host *host)
 /* ---- the programs' part --------------------------------------------------------------------- */
 
 /* Makes up a job, and those that its process goes on with. Return: its number. */
+/* NOLINTNEXTLINE(misc-no-recursion): a fifth of the jobs go on, and KEEPING_JOBS bounds them */
 static uint32_t job_make(struct host *host, uint32_t n_ids)
 {
 	uint32_t number = host->n_jobs++;
