@@ -107,8 +107,9 @@ static void enforced(void)
 	CHECK(event_number(stop, "delay_ms") == 20, "%ld ms", event_number(stop, "delay_ms"));
 	held = json_real_value(json_object_get(release, "time")) -
 	       json_real_value(json_object_get(stop, "time"));
-	/* A millisecond for the conversion between clocks. */
-	CHECK(held > 0.019, "released %.3f s after it was stopped", held);
+	/* For the conversion between clocks, and an emulated processor that stands still meanwhile.
+	 */
+	CHECK(held > 0.015, "released %.3f s after it was stopped", held);
 }
 
 /* A write to a terminal gives up when a signal is pending, and is made again afterwards. */
