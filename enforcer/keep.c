@@ -12,7 +12,7 @@
 
 #define RETRY_NS       (30 * NSEC_PER_SEC) /* until what could not be saved is tried again */
 #define SLOW_NS	       (10 * NSEC_PER_SEC) /* a job that takes longer is worth a line */
-#define FINISH_TRIES   3		   /* with another saver, should one die at the end */
+#define FINISH_ROUNDS  4		   /* of loading and saving at the end */
 #define FINISH_STEP_MS 20000		   /* a job at the end that takes longer is given up */
 
 /* ---- what goes -------------------------------------------------------------------------- */
@@ -75,21 +75,17 @@ static int job_begin(struct keep *keep, enum saver_op op, const char *name, uint
 	keep->saver.job->op = op;
 	snprintf(keep->saver.job->name, sizeof(keep->saver.job->name), "%s", name);
 	keep->job.slot = slot;
+	keep->job.stale = false;
 	r = saver_begin(&keep->saver);
 	if (r)
 		job_again(keep);
 	return r;
 }
 
-static uint32_t slot_state(const struct keep *keep, uint32_t slot)
-{
-	return __atomic_load_n(&keep->profiles->kernel->heads[slot].state, __ATOMIC_ACQUIRE);
-}
-
 /* Return: 0: the saver has a job; -EAGAIN: there was nothing to save; -errno. */
 static int save_try(struct keep *keep, uint32_t slot)
 {
-	uint32_t state = slot_state(keep, slot);
+	uint32_t state = keep_state(keep, slot);
 	IMAGE_CLEANUP struct image image = {0};
 	char name[STORE_NAME_MAX];
 	AUTO_FREE void *data = NULL;
@@ -164,9 +160,13 @@ void keep_pump(struct keep *keep)
 	int r = -EAGAIN;
 
 	while (keep->saver.fd >= 0 && !keep->saver.busy && (r == -EAGAIN || r == -ENOMEM)) {
-		if (keep->loads.n)
+		bool saves = keep->saves.n && !keep->failing;
+
+		/* In turns: who waits to be loaded may wait for others to leave, once they are
+		 * saved. */
+		if (keep->loads.n && !(saves && keep->saver.job->op == SAVER_LOAD))
 			r = load_begin(keep, queue_pop(&keep->loads));
-		else if (keep->saves.n && !keep->failing)
+		else if (saves)
 			r = save_begin(keep, queue_pop(&keep->saves));
 		else if (keep->n_removals)
 			r = removal_begin(keep);
@@ -203,11 +203,11 @@ static void save_failed(struct keep *keep, int error)
 static void save_done(struct keep *keep, const char *name, int error)
 {
 	struct profile_note *note = &keep->profiles->notes[keep->job.slot];
+	const struct ebph_profile *saved = &keep->job.head;
 	struct record *entry = note->entry;
 
 	/* While it was being saved the slot may have got another profile. */
-	if (memcmp(&keep->job.head.exe, &keep->profiles->kernel->heads[keep->job.slot].exe,
-		   sizeof(keep->job.head.exe)))
+	if (memcmp(&saved->exe, &keep_head(keep, keep->job.slot)->exe, sizeof(saved->exe)))
 		entry = NULL;
 	if (error) {
 		save_failed(keep, error);
@@ -220,9 +220,10 @@ static void save_done(struct keep *keep, const char *name, int error)
 	}
 	if (!entry)
 		return;
-	note->kept = keep->job.head;
-	entry->state = note->kept.state;
-	entry->last_run_ns = note->kept.last_run_ns + keep->real_offset_ns;
+	if (!keep->job.stale)
+		note->kept = *saved;
+	entry->state = saved->state;
+	entry->last_run_ns = saved->last_run_ns + keep->real_offset_ns;
 	if (entry->file && strcmp(entry->file, name))
 		keep_remove(keep, entry->file); /* its name has changed, its path is known now */
 	catalog_saved(&keep->catalog, entry, name);
@@ -384,9 +385,6 @@ static int finish_wait(struct keep *keep)
 
 void keep_finish(struct keep *keep)
 {
-	unsigned int tries = 0;
-	uint64_t died;
-
 	if (!keep->store)
 		return;
 	if (keep->saver.fd >= 0)
@@ -399,15 +397,21 @@ void keep_finish(struct keep *keep)
 	}
 	/* Nobody learns any more, and nothing that waits for memory may be lost. */
 	keep->profiles->memory_limit = UINT64_MAX;
-	restore_finish(keep);
 	keep->failing = 0;
-	do {
-		died = keep->saver_died;
+	/* What is loaded may find out only then that it is to begin, or to unite; a saver may die.
+	 */
+	for (int i = 0; i < FINISH_ROUNDS; i++) {
+		uint64_t died = keep->saver_died;
+
+		restore_finish(keep);
 		keep->cursor = 1;
 		keep_pump(keep);
 		if (finish_wait(keep))
 			return;
-	} while (keep->saver_died != died && ++tries < FINISH_TRIES);
+		if (!profiles_in_state(keep->profiles, EBPH_STATE_LOADING) &&
+		    keep->saver_died == died)
+			return;
+	}
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */

@@ -40,10 +40,11 @@ struct keep {
 	struct {
 		uint32_t slot;		  /* that the saver's job is about; 0: a removal */
 		struct ebph_profile head; /* as it is being saved */
+		bool stale;		  /* keep_unsaved() since then */
 	} job;
 	uint32_t cursor;       /* of the pass over all slots; 0: none is under way */
 	uint64_t next_pass_ns; /* CLOCK_MONOTONIC */
-	uint32_t n_detached;
+	uint32_t n_detached;   /* slots from which another has taken over: twin.c */
 	uint64_t room_made_ns; /* CLOCK_MONOTONIC of the last time that room was made */
 	int failing;	       /* -errno of the last save; 0: it went well */
 	bool slow_reported, stuck_reported;

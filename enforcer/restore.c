@@ -6,6 +6,7 @@
 
 #include "enforcer/event.h"
 #include "enforcer/log.h"
+#include "enforcer/process.h"
 #include "enforcer/util.h"
 
 /* What a profile on disk is to the program in a slot. */
@@ -15,24 +16,20 @@ enum relation {
 	SAME,  /* its own; also from another machine, or from before devices were renumbered */
 };
 
-static struct ebph_profile *head_of(const struct keep *keep, uint32_t slot)
-{
-	return &keep->profiles->kernel->heads[slot];
-}
-
-static uint32_t state_of(const struct keep *keep, uint32_t slot)
-{
-	return __atomic_load_n(&head_of(keep, slot)->state, __ATOMIC_ACQUIRE);
-}
-
 static bool is_fresh(const struct keep *keep, uint32_t slot)
 {
-	return __atomic_load_n(&head_of(keep, slot)->flags, __ATOMIC_ACQUIRE) & EBPH_PROFILE_FRESH;
+	return __atomic_load_n(&keep_head(keep, slot)->flags, __ATOMIC_ACQUIRE) &
+	       EBPH_PROFILE_FRESH;
 }
 
 void fresh_set(struct keep *keep, uint32_t slot)
 {
-	__atomic_or_fetch(&head_of(keep, slot)->flags, EBPH_PROFILE_FRESH, __ATOMIC_RELEASE);
+	__atomic_or_fetch(&keep_head(keep, slot)->flags, EBPH_PROFILE_FRESH, __ATOMIC_RELEASE);
+}
+
+void fresh_clear(struct keep *keep, uint32_t slot)
+{
+	__atomic_and_fetch(&keep_head(keep, slot)->flags, ~EBPH_PROFILE_FRESH, __ATOMIC_RELEASE);
 }
 
 /* The same file, though its device has another number since the last boot. */
@@ -62,7 +59,7 @@ static bool is_better(const struct record *a, const struct record *b)
 static struct record *base_find(struct keep *keep, uint32_t slot, enum relation *ret)
 {
 	const struct profile_note *note = &keep->profiles->notes[slot];
-	const struct ebph_exe *exe = &head_of(keep, slot)->exe;
+	const struct ebph_exe *exe = &keep_head(keep, slot)->exe;
 	struct record *own = catalog_find(&keep->catalog, exe), *older = NULL, *same = NULL;
 	struct program *program = note->path ? catalog_program(&keep->catalog, note->path) : NULL;
 
@@ -85,17 +82,14 @@ static struct record *base_find(struct keep *keep, uint32_t slot, enum relation 
 
 /* ---- slots and their entries ----------------------------------------------------------------- */
 
-/* From now on the profile of a slot is kept. */
-static void entry_take(struct keep *keep, uint32_t slot)
+void restore_entry(struct keep *keep, uint32_t slot)
 {
 	struct profile_note *note = &keep->profiles->notes[slot];
 	struct record *entry = note->entry;
 
 	if (!entry)
-		entry = catalog_add(&keep->catalog, &head_of(keep, slot)->exe,
+		entry = catalog_add(&keep->catalog, &keep_head(keep, slot)->exe,
 				    keep->catalog.machine, note->path);
-	if (entry && entry->slot && entry->slot != slot)
-		return; /* it came into memory by another way; a tick finds the two */
 	if (!entry) {
 		log_warn("no memory to keep the profile of %s", profile_name(keep->profiles, slot));
 		return;
@@ -107,7 +101,7 @@ static void entry_take(struct keep *keep, uint32_t slot)
 		catalog_name(&keep->catalog, entry, note->path);
 	entry->slot = slot;
 	note->entry = entry;
-	memset(&note->kept, 0, sizeof(note->kept)); /* to be saved in any case */
+	keep_unsaved(keep, slot);
 }
 
 /*
@@ -117,11 +111,15 @@ static void entry_take(struct keep *keep, uint32_t slot)
  */
 static void training_begin(struct keep *keep, uint32_t slot)
 {
-	if (state_of(keep, slot) == EBPH_STATE_LOADING) {
+	const struct record *own = catalog_find(&keep->catalog, &keep_head(keep, slot)->exe);
+
+	if (own && own->slot && own->slot != slot)
+		return; /* it came into memory by another way; a tick finds the two */
+	if (keep_state(keep, slot) == EBPH_STATE_LOADING) {
 		fresh_set(keep, slot);
 		queue_push(&keep->begins, slot);
 	}
-	entry_take(keep, slot);
+	restore_entry(keep, slot);
 }
 
 /* How long a program of ours that goes by an old flag can still be under way, and far more. */
@@ -132,21 +130,11 @@ void restore_begin(struct keep *keep, uint32_t n)
 	while (n--) {
 		uint32_t slot = queue_pop(&keep->begins);
 
-		if (state_of(keep, slot) == EBPH_STATE_LOADING && is_fresh(keep, slot))
+		if (keep_state(keep, slot) == EBPH_STATE_LOADING && is_fresh(keep, slot))
 			kernel_command(keep->profiles->kernel, slot, EBPH_VERB_BEGIN);
 	}
 	keep->begins_due = keep->begins.n;
 	keep->begins_ns = now_ns(CLOCK_MONOTONIC) + BEGIN_NS;
-}
-
-void restore_finish(struct keep *keep)
-{
-	restore_begin(keep, keep->begins.n);
-	/* No event is on its way any more. */
-	for (uint32_t slot = 1; slot < keep->profiles->next_slot; slot++)
-		keep->profiles->notes[slot].unannounced = true;
-	restore_tick(keep);
-	restore_begin(keep, keep->begins.n);
 }
 
 /* It stays on disk, the slot goes on loading, and a tick tries again: restore_tick(). */
@@ -163,7 +151,6 @@ static void load_failed(struct keep *keep, uint32_t slot, int error)
 			  profile_name(keep->profiles, slot), strerror(-error));
 	note->load_failed = error != -EDQUOT;
 	note->unannounced = true; /* the next tick tries again */
-	__atomic_and_fetch(&head_of(keep, slot)->flags, ~EBPH_PROFILE_FRESH, __ATOMIC_RELEASE);
 }
 
 static void image_take(struct keep *keep, uint32_t slot, const struct image *image,
@@ -171,63 +158,16 @@ static void image_take(struct keep *keep, uint32_t slot, const struct image *ima
 {
 	int r = relation == SAME ? past_take(keep, slot, image) : older_take(keep, slot, image);
 
+	if (r == -EDQUOT)
+		keep->profiles->notes[slot].load_waits = (uint32_t)image->n_words;
 	if (r) {
 		load_failed(keep, slot, r);
 		return;
 	}
 	if (relation == SAME)
-		entry_take(keep, slot);
+		restore_entry(keep, slot);
 	else
 		training_begin(keep, slot);
-}
-
-/*
- * Two slots for one executable: its key had been taken away just when it ran again, by us
- * (profiles_retire()) or by the map itself, which is an LRU. The new one takes all over; what
- * programs still do in the old one is taken when they have ended.
- */
-static void twin_unite(struct keep *keep, uint32_t slot, struct record *entry)
-{
-	uint32_t old = entry->slot;
-	struct ebph_profile *head = head_of(keep, old), seen;
-	IMAGE_CLEANUP struct image image = {0};
-	int r = keep_image(keep, old, &seen, &image);
-
-	if (!r && image.state != EBPH_STATE_LOADING && image.state != EBPH_STATE_NONE)
-		r = past_take(keep, slot, &image);
-	if (r) {
-		log_error("cannot unite two profiles of %s: %s", profile_name(keep->profiles, old),
-			  strerror(-r));
-		return;
-	}
-	head->calls = head->normal_calls = head->anomalies = head->stop_ns = 0;
-	head->runs = head->stops = head->aborts = 0;
-	keep->profiles->notes[old].entry = NULL;
-	keep->profiles->notes[old].twin = slot;
-	keep->profiles->notes[slot].n_twins++;
-	keep->n_detached++;
-	entry_take(keep, slot);
-}
-
-/* The last program in a slot that another has taken over from has ended. */
-static void twin_end(struct keep *keep, uint32_t old)
-{
-	struct profile_note *note = &keep->profiles->notes[old];
-	AUTO_FREE uint64_t *words = NULL;
-	uint32_t slot = note->twin;
-	size_t n_words = 0;
-	int r = profile_words(keep->profiles, old, &words, &n_words);
-
-	if (!r)
-		r = words_take(keep, slot, words, n_words);
-	if (!r)
-		r = profile_vacate(keep->profiles, old);
-	if (r)
-		return; /* again at the next tick */
-	note->twin = 0;
-	keep->profiles->notes[slot].n_twins--;
-	keep->n_detached--;
-	memset(&keep->profiles->notes[slot].kept, 0, sizeof(struct ebph_profile));
 }
 
 /* ---- what happens -------------------------------------------------------------------------- */
@@ -235,8 +175,12 @@ static void twin_end(struct keep *keep, uint32_t old)
 /* The program has learned anew while its past lay on disk, not yet known by its path. */
 static void past_await(struct keep *keep, uint32_t slot)
 {
-	if (state_of(keep, slot) != EBPH_STATE_LOADING || is_fresh(keep, slot))
+	if (keep_state(keep, slot) != EBPH_STATE_LOADING || is_fresh(keep, slot)) {
 		kernel_command(keep->profiles->kernel, slot, EBPH_VERB_DOUBT);
+		/* A program may still go by what was true before. */
+		running_programs_wait();
+		kernel_command(keep->profiles->kernel, slot, EBPH_VERB_DOUBT);
+	}
 	queue_push(&keep->loads, slot);
 }
 
@@ -258,7 +202,7 @@ static void base_take(struct keep *keep, uint32_t slot, struct record *base, enu
 void keep_announced(struct keep *keep, uint32_t slot)
 {
 	struct profile_note *note = &keep->profiles->notes[slot];
-	uint32_t state = state_of(keep, slot);
+	uint32_t state = keep_state(keep, slot);
 	enum relation relation;
 	struct record *base;
 
@@ -273,7 +217,7 @@ void keep_announced(struct keep *keep, uint32_t slot)
 	    (keep->conf->store.on_upgrade == CONF_UPGRADE_FRESH || state == EBPH_STATE_NORMAL))
 		base = NULL;
 	if (note->entry)
-		entry_take(keep, slot); /* by its path, too */
+		restore_entry(keep, slot); /* by its path, too */
 	if (base)
 		base_take(keep, slot, base, relation);
 	else
@@ -286,11 +230,14 @@ const struct record *restore_base(struct keep *keep, uint32_t slot)
 	enum relation relation;
 	struct record *base = base_find(keep, slot, &relation);
 
-	if (state_of(keep, slot) == EBPH_STATE_NONE)
+	if (keep_state(keep, slot) == EBPH_STATE_NONE)
 		return NULL;
 	if (base && !base->slot && base->file)
 		return base;
-	training_begin(keep, slot); /* it has gone meanwhile */
+	if (base && base->slot)
+		base_take(keep, slot, base, relation); /* it has come into memory meanwhile */
+	else
+		training_begin(keep, slot); /* it has gone */
 	return NULL;
 }
 
@@ -309,9 +256,9 @@ void restore_loaded(struct keep *keep, uint32_t slot, const struct saver_job *jo
 	const char *reason = job->reason;
 	int r = job->error;
 
-	if (state_of(keep, slot) == EBPH_STATE_NONE)
+	if (keep_state(keep, slot) == EBPH_STATE_NONE)
 		return;
-	if (!base || !base->file || strcmp(base->file, job->name)) {
+	if (!base || base->slot || !base->file || strcmp(base->file, job->name)) {
 		queue_push(&keep->loads, slot); /* something has changed meanwhile */
 		return;
 	}
@@ -338,7 +285,7 @@ void restore_loaded(struct keep *keep, uint32_t slot, const struct saver_job *jo
 
 static int64_t last_run_ns(const struct keep *keep, const struct record *version)
 {
-	return version->slot ? head_of(keep, version->slot)->last_run_ns + keep->real_offset_ns :
+	return version->slot ? keep_head(keep, version->slot)->last_run_ns + keep->real_offset_ns :
 			       version->last_run_ns;
 }
 
@@ -395,11 +342,15 @@ void restore_tick(struct keep *keep)
 		struct profile_note *note = &profiles->notes[slot];
 
 		if (note->twin && !note->n_twins &&
-		    !__atomic_load_n(&head_of(keep, slot)->tasks, __ATOMIC_ACQUIRE))
+		    !__atomic_load_n(&keep_head(keep, slot)->tasks, __ATOMIC_ACQUIRE))
 			twin_end(keep, slot);
-		if (state_of(keep, slot) != EBPH_STATE_LOADING || is_fresh(keep, slot) ||
+		if (keep_state(keep, slot) != EBPH_STATE_LOADING || is_fresh(keep, slot) ||
 		    keep->loads.queued[slot] || (keep->saver.busy && keep->job.slot == slot))
 			continue;
+		/* It is not read again before there is a chance. */
+		if (note->load_waits && words_room(keep, slot, note->load_waits))
+			continue;
+		note->load_waits = 0;
 		/* Its event was lost, or is still on its way: then there is one tick more. */
 		if (note->unannounced && note->entry)
 			queue_push(&keep->loads, slot);
@@ -407,4 +358,17 @@ void restore_tick(struct keep *keep)
 			keep_announced(keep, slot);
 		note->unannounced = !note->unannounced;
 	}
+}
+
+void restore_finish(struct keep *keep)
+{
+	restore_begin(keep, keep->begins.n);
+	/* No event is on its way any more, and programs run that nobody follows. */
+	for (uint32_t slot = 1; slot < keep->profiles->next_slot; slot++)
+		keep->profiles->notes[slot].unannounced = true;
+	restore_tick(keep);
+	for (uint32_t slot = 1; slot < keep->profiles->next_slot; slot++)
+		if (keep->profiles->notes[slot].twin)
+			twin_take(keep, slot);
+	restore_begin(keep, keep->begins.n);
 }

@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Between the files that keep profiles: keep.c, restore.c, room.c, read.c. */
+/* Between the files that keep profiles: keep.c, restore.c, take.c, twin.c, room.c, read.c. */
 #ifndef EBPH_ENFORCER_RESTORE_H
 #define EBPH_ENFORCER_RESTORE_H
 
 #include "enforcer/keep.h"
 
-/* ---- keep.c, snapshot.c
- * -------------------------------------------------------------------------- */
+static inline struct ebph_profile *keep_head(const struct keep *keep, uint32_t slot)
+{
+	return &keep->profiles->kernel->heads[slot];
+}
+
+static inline uint32_t keep_state(const struct keep *keep, uint32_t slot)
+{
+	return __atomic_load_n(&keep_head(keep, slot)->state, __ATOMIC_ACQUIRE);
+}
+
+/* ---- keep.c, snapshot.c ---------------------------------------------------------------- */
 
 /* A queue for slots up to @n_slots. Return: 0 or -ENOMEM; to be freed in any case. */
 int queue_new(struct slot_queue *queue, uint32_t n_slots);
@@ -23,6 +32,9 @@ void keep_pump(struct keep *keep);
 
 /* Is what a slot holds on disk? */
 bool keep_is_saved(const struct keep *keep, uint32_t slot);
+
+/* What a slot holds is to be saved in any case: it has changed in a way that no head shows. */
+void keep_unsaved(struct keep *keep, uint32_t slot);
 
 /**
  * keep_image() - what a slot holds.
@@ -54,18 +66,44 @@ void restore_saved(struct keep *keep, uint32_t slot);
 /* From now on what is seen while it is loading belongs to the profile. */
 void fresh_set(struct keep *keep, uint32_t slot);
 
+/* It does not, after all. */
+void fresh_clear(struct keep *keep, uint32_t slot);
+
 /* Looks for what nobody has told of. */
 void restore_tick(struct keep *keep);
 
 /* Lets training begin in the first @n slots of .begins. */
 void restore_begin(struct keep *keep, uint32_t n);
 
-/* Lets it begin now, wherever it is due. */
+/* From now on the profile of a slot is kept. */
+void restore_entry(struct keep *keep, uint32_t slot);
+
+/* Lets it begin now, wherever it is due; and takes what twins have. At the end of the daemon. */
 void restore_finish(struct keep *keep);
+
+/* ---- twin.c: two slots of one executable ------------------------------------------------- */
+
+/* @slot takes over from the one that @entry is in; or not yet, then it is to be called again. */
+void twin_unite(struct keep *keep, uint32_t slot, struct record *entry);
+
+/* What programs have done in @old since another took over from it. Return: 0 or -errno. */
+int twin_take(struct keep *keep, uint32_t old);
+
+/* The last program in @old, from which another has taken over, has ended. */
+void twin_end(struct keep *keep, uint32_t old);
 
 /* ---- take.c ------------------------------------------------------------------------------- */
 
-/* Unites words with the set of a slot, made large enough for them before. Return: 0 or -errno. */
+/*
+ * Makes the set of a slot large enough for so many words more. Return: 0; -EDQUOT when memory_limit
+ * forbids it; -errno.
+ */
+int words_room(struct keep *keep, uint32_t slot, size_t n_words);
+
+/*
+ * Unites words with the set of a slot, made large enough for them before. Return: 0; -EDQUOT when
+ * memory_limit forbids it, then some may be there; -errno.
+ */
 int words_take(struct keep *keep, uint32_t slot, const uint64_t *words, size_t n_words);
 
 /* A slot that is loading has this past. Return: 0; -errno, then it may be tried again. */

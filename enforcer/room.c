@@ -188,7 +188,7 @@ static void growth_retry(struct keep *keep)
 {
 	struct profiles *profiles = keep->profiles;
 
-	if (!profiles->grow_waits || !profiles_room(profiles, set_memory(EBPH_SET_BLOCKS_MIN)))
+	if (!profiles->grow_waits || !profiles_room(profiles, set_memory(EBPH_SET_BLOCKS_MIN), 0))
 		return;
 	profiles->grow_waits = false;
 	for (uint32_t slot = 1; slot < profiles->next_slot; slot++)

@@ -216,7 +216,7 @@ int profile_grow(struct profiles *profiles, uint32_t slot, size_t min_words)
 	int r, new_blocks;
 
 	/* First of all: it may be asked often. */
-	if (!profiles_room(profiles, set_memory(blocks)))
+	if (!profiles_room(profiles, set_memory(blocks), slot))
 		return -EDQUOT;
 	old = set_open(profiles, slot);
 	if (old < 0)
@@ -236,7 +236,7 @@ int profile_grow(struct profiles *profiles, uint32_t slot, size_t min_words)
 	new_blocks = blocks_enlarge(before, blocks, min_words, &grown);
 	if (new_blocks < 0)
 		return new_blocks;
-	if (!profiles_room(profiles, set_memory((uint32_t)new_blocks) - set_memory(blocks)))
+	if (!profiles_room(profiles, set_memory((uint32_t)new_blocks) - set_memory(blocks), slot))
 		return -EDQUOT;
 	new = set_create((uint32_t)new_blocks);
 	if (new < 0)

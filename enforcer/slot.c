@@ -15,9 +15,26 @@ uint64_t profiles_memory(const struct profiles *profiles)
 	return profiles->pair_memory + profiles->other_memory;
 }
 
-bool profiles_room(struct profiles *profiles, uint64_t bytes)
+/* A set of the largest size, where that is not too much of all that there is for sets. */
+static uint64_t memory_reserve(const struct profiles *profiles)
 {
-	if (profiles_memory(profiles) + bytes <= profiles->memory_limit)
+	uint64_t largest = set_memory(EBPH_SET_BLOCKS_MAX), part = 0;
+
+	if (profiles->memory_limit > profiles->other_memory)
+		part = (profiles->memory_limit - profiles->other_memory) / 8;
+	return part < largest ? part : largest;
+}
+
+bool profiles_room(struct profiles *profiles, uint64_t bytes, uint32_t slot)
+{
+	uint64_t memory = profiles_memory(profiles);
+	uint64_t limit = profiles->memory_limit - memory_reserve(profiles);
+
+	if (memory + bytes <= limit)
+		return true;
+	/* One at a time: it leaves before the next one may. */
+	if (slot && memory <= limit &&
+	    !__atomic_load_n(&profiles->kernel->heads[slot].tasks, __ATOMIC_ACQUIRE))
 		return true;
 	profiles->wants_memory = true;
 	return false;
@@ -102,7 +119,7 @@ static uint32_t slots_possible(struct profiles *profiles, uint32_t wanted, uint3
 	}
 	if (wanted > most)
 		wanted = most;
-	while (wanted && !profiles_room(profiles, wanted * set_memory(EBPH_SET_BLOCKS_MIN)))
+	while (wanted && !profiles_room(profiles, wanted * set_memory(EBPH_SET_BLOCKS_MIN), 0))
 		wanted--;
 	return wanted;
 }
@@ -143,13 +160,13 @@ static int key_remove(struct profiles *profiles, uint32_t slot)
 	if (bpf_map_lookup_elem(map, exe, &found))
 		return errno == ENOENT ? 0 : -errno;
 	if (found != slot)
-		return 0; /* another slot's: see keep.c about twins */
+		return 0; /* another slot's: see twin.c */
 	return bpf_map_delete_elem(map, exe) ? -errno : 0;
 }
 
 /*
  * A program that has begun while its profile was about to leave keeps it. Should it have been given
- * another one in that moment, keep.c unites them.
+ * another one in that moment, twin.c unites them.
  */
 static void key_restore(struct profiles *profiles, uint32_t slot)
 {
@@ -168,6 +185,18 @@ static int slots_vacate(struct profiles *profiles, const uint32_t *slots, uint32
 		profiles->retired[profiles->n_retired++] = slots[i];
 	}
 	return r;
+}
+
+void profile_follow(struct profiles *profiles, uint32_t old, uint32_t slot)
+{
+	int map = kernel_profiles_fd(profiles->kernel);
+	const struct ebph_exe *exe = &profiles->kernel->heads[old].exe;
+	uint32_t found;
+
+	if (bpf_map_lookup_elem(map, exe, &found) || found != old)
+		return;
+	bpf_map_update_elem(map, exe, &slot, BPF_ANY);
+	running_programs_wait();
 }
 
 int profile_vacate(struct profiles *profiles, uint32_t slot)
@@ -238,7 +267,7 @@ int profiles_place(struct profiles *profiles, const struct ebph_exe *exe, const 
 	set = set_create_with(words, n_words, &blocks);
 	if (set < 0)
 		return set;
-	if (!profiles_room(profiles, set_memory(blocks)))
+	if (!profiles_room(profiles, set_memory(blocks), 0))
 		return -ENOSPC;
 	if (bpf_map_update_elem(kernel_profiles_fd(profiles->kernel), exe, &slot, BPF_NOEXIST))
 		return -errno;

@@ -24,6 +24,13 @@ bool keep_is_saved(const struct keep *keep, uint32_t slot)
 	       head_same(&keep->profiles->kernel->heads[slot], &note->kept);
 }
 
+void keep_unsaved(struct keep *keep, uint32_t slot)
+{
+	memset(&keep->profiles->notes[slot].kept, 0, sizeof(struct ebph_profile));
+	if (keep->saver.busy && keep->job.slot == slot)
+		keep->job.stale = true;
+}
+
 int keep_image(const struct keep *keep, uint32_t slot, struct ebph_profile *ret_head,
 	       struct image *ret)
 {

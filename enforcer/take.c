@@ -9,11 +9,6 @@
 #include "enforcer/set.h"
 #include "enforcer/util.h"
 
-static struct ebph_profile *head_of(const struct keep *keep, uint32_t slot)
-{
-	return &keep->profiles->kernel->heads[slot];
-}
-
 static int word_compare(const void *left, const void *right)
 {
 	uint64_t a = *(const uint64_t *)left & EBPH_WORD_KEY_MASK;
@@ -43,45 +38,28 @@ static unsigned int strange_count(struct keep *keep, uint32_t slot, const struct
 	return strange;
 }
 
-/*
- * Makes the set of a slot large enough for so many words more. Return: 0; -EDQUOT when memory_limit
- * forbids it; -errno.
- */
-static int words_room(struct keep *keep, uint32_t slot, size_t n_words)
+int words_room(struct keep *keep, uint32_t slot, size_t n_words)
 {
-	struct profile_note *note = &keep->profiles->notes[slot];
-	size_t words = head_of(keep, slot)->words + n_words;
+	size_t words = keep_head(keep, slot)->words + n_words;
 	int r;
 
-	if (words <= set_room(note->blocks))
+	if (words <= set_room(keep->profiles->notes[slot].blocks))
 		return 0;
 	r = profile_grow(keep->profiles, slot, words);
-	if (r == -EDQUOT)
-		note->grow_waits = keep->profiles->grow_waits = true;
 	return r == -ENOSPC ? 0 : r; /* at the largest size what finds no room waits for it */
 }
+
+#define GROWTHS 4
 
 int words_take(struct keep *keep, uint32_t slot, const uint64_t *words, size_t n_words)
 {
 	int r = words_room(keep, slot, n_words);
 
-	if (!r || r == -EDQUOT) /* what finds no room waits for it */
-		r = kernel_merge(keep->profiles->kernel, slot, words, n_words);
-	return r == -ENOSPC ? 0 : r;
-}
-
-#define GROWTHS 4
-
-/*
- * As words_take(), but all of it or nothing: a pair that waits for room is not found, and of a
- * normal profile it would be an anomaly. Return: 0; -EDQUOT; -errno.
- */
-static int words_take_whole(struct keep *keep, uint32_t slot, const uint64_t *words, size_t n_words)
-{
-	int r = words_room(keep, slot, n_words);
-
 	if (!r)
-		r = words_take(keep, slot, words, n_words);
+		r = kernel_merge(keep->profiles->kernel, slot, words, n_words);
+	if (r == -ENOSPC)
+		r = 0;
+	/* A pair that waits for room is not found: of a normal profile it would be an anomaly. */
 	for (int i = 0; i < GROWTHS && !r && profile_waiting(keep->profiles, slot) > 0; i++) {
 		r = profile_grow(keep->profiles, slot, 0);
 		if (!r)
@@ -92,7 +70,7 @@ static int words_take_whole(struct keep *keep, uint32_t slot, const uint64_t *wo
 
 void restore_head(struct keep *keep, uint32_t slot, const struct image *image)
 {
-	struct ebph_profile *head = head_of(keep, slot);
+	struct ebph_profile *head = keep_head(keep, slot);
 	uint64_t due = 0, latest = now_ns(CLOCK_BOOTTIME) + keep->conf->detection.normal_wait_ns;
 
 	/* Programs run and add to it, too. */
@@ -116,15 +94,15 @@ void restore_head(struct keep *keep, uint32_t slot, const struct image *image)
 
 static void state_set(struct keep *keep, uint32_t slot, uint32_t before, uint32_t after)
 {
-	__atomic_compare_exchange_n(&head_of(keep, slot)->state, &before, after, false,
+	__atomic_compare_exchange_n(&keep_head(keep, slot)->state, &before, after, false,
 				    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
 /* From loading to what the image says. What was seen meanwhile does not belong to a normal one. */
 static int normal_take(struct keep *keep, uint32_t slot, const struct image *image)
 {
-	struct ebph_profile *head = head_of(keep, slot);
-	int r = words_take_whole(keep, slot, image->words, image->n_words);
+	struct ebph_profile *head = keep_head(keep, slot);
+	int r = words_take(keep, slot, image->words, image->n_words);
 	uint64_t calls;
 
 	if (r)
@@ -142,19 +120,21 @@ static int training_take(struct keep *keep, uint32_t slot, const struct image *i
 			 unsigned int strange)
 {
 	bool frozen = image->state == EBPH_STATE_FROZEN && !strange;
-	struct ebph_profile *head = head_of(keep, slot);
-	int r = words_room(keep, slot, image->n_words);
+	struct ebph_profile *head = keep_head(keep, slot);
+	int r = 0;
 
-	if (r && r != -EDQUOT)
-		return r; /* while nothing has been done that cannot be done again */
 	restore_head(keep, slot, image);
-	r = 0;
 	head->last_mod_calls = strange ? head->calls : image->last_mod_calls;
 	/* Before the words: of these it would accept what had not been accepted. */
 	if (!frozen)
 		r = kernel_command(keep->profiles->kernel, slot, EBPH_VERB_BEGIN);
 	if (!r)
 		r = words_take(keep, slot, image->words, image->n_words);
+	/* There is room but for some, and these wait: of a profile that trains nobody is judged. */
+	if (r == -EDQUOT) {
+		keep->profiles->notes[slot].grow_waits = keep->profiles->grow_waits = true;
+		r = 0;
+	}
 	if (!r && frozen)
 		state_set(keep, slot, EBPH_STATE_LOADING, EBPH_STATE_FROZEN);
 	return r;
@@ -163,8 +143,10 @@ static int training_take(struct keep *keep, uint32_t slot, const struct image *i
 int past_take(struct keep *keep, uint32_t slot, const struct image *image)
 {
 	unsigned int strange;
-	int r;
+	int r = words_room(keep, slot, image->n_words);
 
+	if (r)
+		return r; /* before anything has changed */
 	/* What a program is about to add belongs to it, too: see training_begin(). */
 	if (image->state != EBPH_STATE_NORMAL) {
 		fresh_set(keep, slot);
@@ -175,8 +157,10 @@ int past_take(struct keep *keep, uint32_t slot, const struct image *image)
 		r = normal_take(keep, slot, image);
 	else
 		r = training_take(keep, slot, image, strange);
-	if (r)
+	if (r) {
+		fresh_clear(keep, slot);
 		return r;
+	}
 	if (image->state == EBPH_STATE_NORMAL && strange)
 		log_warn("%s is back in memory: %u pairs of calls that it lacks were seen before "
 			 "it was, and not answered",

@@ -5,9 +5,10 @@
 
 #include <stdint.h>
 
-#define KEEPING_JOBS 32768
-#define KEEPING_EXES 24
-#define KEEPING_IDS  128 /* of calls, native ones; the greatest that occurs is smaller */
+#define KEEPING_JOBS  32768
+#define KEEPING_EXES  24
+#define KEEPING_CALLS 120 /* of a process, at most */
+#define KEEPING_IDS   128 /* of calls, native ones; the greatest that occurs is smaller */
 
 /* One run of an executable. All but the results is decided before it begins. */
 struct keeping_job {
@@ -17,6 +18,7 @@ struct keeping_job {
 	uint32_t n_calls;
 	uint32_t fork_at;	/* before this call it forks; 0: never */
 	uint32_t n_child_calls; /* that the child makes */
+	uint32_t rest_us;	/* before it begins */
 	uint32_t pause_at;	/* before this call it sleeps */
 	uint32_t pause_us;	/* for so long */
 	uint32_t next;		/* the job that this process executes in the end; 0: none */
@@ -27,6 +29,8 @@ struct keeping_job {
 };
 
 struct keeping {
+	uint32_t next_job; /* to be started */
+	uint32_t until;	   /* but only up to this one for now */
 	char path[KEEPING_EXES][64];
 	struct keeping_job job[KEEPING_JOBS]; /* the first is none */
 };
