@@ -28,9 +28,8 @@ struct profile_note {
 	bool unannounced;     /* it is loading, and was so half a second ago */
 	char *loaded;	      /* file that it was loaded from, until it is saved; or NULL */
 	bool load_failed;     /* has been said */
-	uint32_t load_waits; /* there was no memory for so many words that are on disk; 0: there was
-			      */
-	bool grow_waits;     /* its set is too small, and there was no memory for a larger one */
+	uint32_t load_waits;  /* there was no memory for so many words, of which most are on disk */
+	bool grow_waits;      /* its set is too small, and there was no memory for a larger one */
 	struct ebph_profile kept; /* the head as it was when the profile was saved last */
 };
 

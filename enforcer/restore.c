@@ -158,8 +158,6 @@ static void image_take(struct keep *keep, uint32_t slot, const struct image *ima
 {
 	int r = relation == SAME ? past_take(keep, slot, image) : older_take(keep, slot, image);
 
-	if (r == -EDQUOT)
-		keep->profiles->notes[slot].load_waits = (uint32_t)image->n_words;
 	if (r) {
 		load_failed(keep, slot, r);
 		return;
@@ -348,9 +346,8 @@ void restore_tick(struct keep *keep)
 		    keep->loads.queued[slot] || (keep->saver.busy && keep->job.slot == slot))
 			continue;
 		/* It is not read again before there is a chance. */
-		if (note->load_waits && words_room(keep, slot, note->load_waits))
+		if (note->load_waits && slot_room(keep, slot, note->load_waits))
 			continue;
-		note->load_waits = 0;
 		/* Its event was lost, or is still on its way: then there is one tick more. */
 		if (note->unannounced && note->entry)
 			queue_push(&keep->loads, slot);

@@ -95,10 +95,10 @@ void twin_end(struct keep *keep, uint32_t old);
 /* ---- take.c ------------------------------------------------------------------------------- */
 
 /*
- * Makes the set of a slot large enough for so many words more. Return: 0; -EDQUOT when memory_limit
- * forbids it; -errno.
+ * Makes the set of a slot large enough for so many words. Return: 0; -EDQUOT when memory_limit
+ * forbids it, and .load_waits says so; -errno.
  */
-int words_room(struct keep *keep, uint32_t slot, size_t n_words);
+int slot_room(struct keep *keep, uint32_t slot, uint32_t n_words);
 
 /*
  * Unites words with the set of a slot, made large enough for them before. Return: 0; -EDQUOT when

@@ -32,6 +32,9 @@ bool profiles_room(struct profiles *profiles, uint64_t bytes, uint32_t slot)
 
 	if (memory + bytes <= limit)
 		return true;
+	/* Another set is given back when this one has taken its words. */
+	if (profiles->notes[slot].n_twins)
+		return true;
 	/* One at a time: it leaves before the next one may. */
 	if (slot && memory <= limit &&
 	    !__atomic_load_n(&profiles->kernel->heads[slot].tasks, __ATOMIC_ACQUIRE))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A slot takes over what is in an image, while its program runs. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "enforcer/event.h"
@@ -17,6 +18,12 @@ static int word_compare(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
+/* Return: the word of the same pair among @words, which are in the order of an image; or NULL. */
+static const uint64_t *word_find(uint64_t word, const uint64_t *words, size_t n)
+{
+	return n ? bsearch(&word, words, n, sizeof(word), word_compare) : NULL;
+}
+
 /* How many of the pairs that a slot has seen do not belong to the profile in @image. */
 static unsigned int strange_count(struct keep *keep, uint32_t slot, const struct image *image)
 {
@@ -27,10 +34,7 @@ static unsigned int strange_count(struct keep *keep, uint32_t slot, const struct
 	if (profile_words(keep->profiles, slot, &words, &n))
 		return 0;
 	for (size_t i = 0; i < n; i++) {
-		const uint64_t *known = image->n_words ?
-						bsearch(&words[i], image->words, image->n_words,
-							sizeof(words[i]), word_compare) :
-						NULL;
+		const uint64_t *known = word_find(words[i], image->words, image->n_words);
 		uint32_t normal = known ? ebph_word_normal(*known) : 0;
 
 		strange += (unsigned int)__builtin_popcount(ebph_word_training(words[i]) & ~normal);
@@ -38,22 +42,40 @@ static unsigned int strange_count(struct keep *keep, uint32_t slot, const struct
 	return strange;
 }
 
-int words_room(struct keep *keep, uint32_t slot, size_t n_words)
+int slot_room(struct keep *keep, uint32_t slot, uint32_t n_words)
 {
-	size_t words = keep_head(keep, slot)->words + n_words;
+	struct profile_note *note = &keep->profiles->notes[slot];
+	int r = 0;
+
+	if (n_words > set_room(note->blocks))
+		r = profile_grow(keep->profiles, slot, n_words);
+	note->load_waits = r == -EDQUOT ? n_words : 0;
+	return r == -ENOSPC ? 0 : r; /* at the largest size what finds no room waits for it */
+}
+
+/* As slot_room(), for what is there and all of @words, which are in the order of an image. */
+static int words_room(struct keep *keep, uint32_t slot, const uint64_t *words, size_t n_words)
+{
+	size_t n = keep_head(keep, slot)->words + n_words, n_there = 0;
+	AUTO_FREE uint64_t *there = NULL;
 	int r;
 
-	if (words <= set_room(keep->profiles->notes[slot].blocks))
-		return 0;
-	r = profile_grow(keep->profiles, slot, words);
-	return r == -ENOSPC ? 0 : r; /* at the largest size what finds no room waits for it */
+	if (n > set_room(keep->profiles->notes[slot].blocks)) {
+		r = profile_words(keep->profiles, slot, &there, &n_there);
+		if (r)
+			return r;
+		n = n_there + n_words;
+	}
+	for (size_t i = 0; i < n_there; i++)
+		n -= !!word_find(there[i], words, n_words);
+	return slot_room(keep, slot, (uint32_t)n);
 }
 
 #define GROWTHS 4
 
 int words_take(struct keep *keep, uint32_t slot, const uint64_t *words, size_t n_words)
 {
-	int r = words_room(keep, slot, n_words);
+	int r = words_room(keep, slot, words, n_words);
 
 	if (!r)
 		r = kernel_merge(keep->profiles->kernel, slot, words, n_words);
@@ -143,7 +165,7 @@ static int training_take(struct keep *keep, uint32_t slot, const struct image *i
 int past_take(struct keep *keep, uint32_t slot, const struct image *image)
 {
 	unsigned int strange;
-	int r = words_room(keep, slot, image->n_words);
+	int r = words_room(keep, slot, image->words, image->n_words);
 
 	if (r)
 		return r; /* before anything has changed */
