@@ -336,6 +336,7 @@ void restore_tick(struct keep *keep)
 {
 	struct profiles *profiles = keep->profiles;
 
+	profiles->n_load_waits = 0;
 	for (uint32_t slot = 1; slot < profiles->next_slot; slot++) {
 		struct profile_note *note = &profiles->notes[slot];
 
@@ -346,8 +347,10 @@ void restore_tick(struct keep *keep)
 		    keep->loads.queued[slot] || (keep->saver.busy && keep->job.slot == slot))
 			continue;
 		/* It is not read again before there is a chance. */
-		if (note->load_waits && slot_room(keep, slot, note->load_waits))
+		if (note->load_waits && slot_room(keep, slot, note->load_waits)) {
+			profiles->n_load_waits++;
 			continue;
+		}
 		/* Its event was lost, or is still on its way: then there is one tick more. */
 		if (note->unannounced && note->entry)
 			queue_push(&keep->loads, slot);

@@ -52,6 +52,12 @@ bool profiles_room(struct profiles *profiles, uint64_t bytes, uint32_t slot)
  */
 #define SLOTS_AT_ONCE 8
 
+/*
+ * When so many profiles wait for memory to come back, new programs get no slots: theirs would wait,
+ * too, and what they see meanwhile has little room.
+ */
+#define LOAD_WAITS_MAX 8
+
 /* Makes @n more slots vacant, at most PROFILE_SLOT_STOCK. */
 static int slots_make(struct profiles *profiles, uint32_t n)
 {
@@ -127,6 +133,20 @@ static uint32_t slots_possible(struct profiles *profiles, uint32_t wanted, uint3
 	return wanted;
 }
 
+/* Takes those back that no program has taken yet. */
+static void stock_withdraw(struct profiles *profiles)
+{
+	uint32_t slot;
+
+	while (!bpf_map_lookup_and_delete_elem(kernel_free_slots_fd(profiles->kernel), NULL, &slot))
+		for (uint32_t i = 0; i < profiles->n_stocked; i++)
+			if (profiles->stocked[i] == slot) {
+				profiles->stocked[i] = profiles->stocked[--profiles->n_stocked];
+				profiles->vacant[profiles->n_vacant++] = slot;
+				break;
+			}
+}
+
 int profiles_stock(struct profiles *profiles, bool *ret_more)
 {
 	uint32_t most = profiles->has_stock ? SLOTS_AT_ONCE : PROFILE_SLOT_STOCK, wanted;
@@ -134,6 +154,10 @@ int profiles_stock(struct profiles *profiles, bool *ret_more)
 
 	*ret_more = false;
 	stock_count(profiles);
+	if (profiles->n_load_waits > LOAD_WAITS_MAX) {
+		stock_withdraw(profiles);
+		return 0;
+	}
 	wanted = profiles->stock - profiles->n_stocked;
 	if (wanted > profiles->n_vacant) {
 		wanted = slots_possible(profiles, wanted - profiles->n_vacant, most);
