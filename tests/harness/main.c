@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * usage: e2e [--long] [--again] [--list] [WORD...]
+ * usage: e2e [--long] [--again] [--counted] [--list] [WORD...]
  *        e2e --demo
  * Runs the tests whose names hold one of the WORDs, or all, and prints TAP; or plays the demo.
  */
@@ -35,7 +35,7 @@ static const struct test *const all_tests[] = {
 	feed_tests,	    differential_tests, concurrency_tests, missed_tests,   task_tests,
 	fault_tests,	    story_tests,	answer_tests,	   deferral_tests, death_tests,
 	refusal_tests,	    learning_tests,	attack_tests,	   strace_tests,   store_tests,
-	store_manage_tests, store_bad_tests,	keeping_tests,
+	store_manage_tests, store_bad_tests,	keeping_tests,	   cost_tests,
 };
 
 #define N_TABLES (sizeof(all_tests) / sizeof((all_tests)[0]))
@@ -121,30 +121,37 @@ static bool test_run(const struct test *test, int number)
 	return good;
 }
 
-/* Is @test among what the command line asks for? */
-static bool is_wanted(const struct test *test, bool with_long, bool again, char **words)
+/* What the command line asks for. */
+struct choice {
+	bool with_long, again, counted;
+	char **words;
+};
+
+static bool is_wanted(const struct test *test, const struct choice *choice)
 {
-	if ((test->is_long && !with_long) || (test->is_once && again))
+	if ((test->is_long && !choice->with_long) || (test->is_once && choice->again) ||
+	    test->is_counted != choice->counted)
 		return false;
-	if (!*words)
-		return true;
-	for (; *words; words++)
-		if (strstr(test->name, *words))
+	for (char **word = choice->words; *word; word++)
+		if (strstr(test->name, *word))
 			return true;
-	return false;
+	return !*choice->words;
 }
 
 int main(int argc, char **argv)
 {
-	bool with_long = false, again = false, list = false, demo = false, good = true;
+	bool list = false, demo = false, good = true;
+	struct choice choice = {};
 	int n = 0, number = 0;
 
 	for (argv++; argc > 1 && *argv && !strncmp(*argv, "--", 2); argv++) {
-		with_long |= !strcmp(*argv, "--long");
-		again |= !strcmp(*argv, "--again");
+		choice.with_long |= !strcmp(*argv, "--long");
+		choice.again |= !strcmp(*argv, "--again");
+		choice.counted |= !strcmp(*argv, "--counted");
 		list |= !strcmp(*argv, "--list");
 		demo |= !strcmp(*argv, "--demo");
 	}
+	choice.words = argv;
 	outcome = mmap(NULL, sizeof(*outcome), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		       -1, 0);
 	if (outcome == MAP_FAILED)
@@ -155,12 +162,12 @@ int main(int argc, char **argv)
 	}
 	for (size_t i = 0; i < N_TABLES; i++)
 		for (const struct test *test = all_tests[i]; test->name; test++)
-			n += is_wanted(test, with_long, again, argv);
+			n += is_wanted(test, &choice);
 	if (!list)
 		printf("1..%d\n", n);
 	for (size_t i = 0; i < N_TABLES; i++) {
 		for (const struct test *test = all_tests[i]; test->name; test++) {
-			if (!is_wanted(test, with_long, again, argv))
+			if (!is_wanted(test, &choice))
 				continue;
 			if (list)
 				puts(test->name);

@@ -13,15 +13,16 @@
 struct test {
 	const char *name;
 	void (*run)(void);
-	bool is_long; /* only with --long */
-	bool is_once; /* the same on every kernel: not with --again */
+	bool is_long;	 /* only with --long */
+	bool is_once;	 /* the same on every kernel: not with --again */
+	bool is_counted; /* only with --counted, and others not: the clock counts instructions */
 };
 
 /* The tests of one concern: a table in its file, ended by an empty row; listed in main.c. */
 extern const struct test story_tests[], answer_tests[], death_tests[], refusal_tests[],
 	learning_tests[], attack_tests[], feed_tests[], task_tests[], fault_tests[], missed_tests[],
 	strace_tests[], deferral_tests[], differential_tests[], concurrency_tests[],
-	keeping_tests[], store_tests[], store_manage_tests[], store_bad_tests[];
+	keeping_tests[], store_tests[], store_manage_tests[], store_bad_tests[], cost_tests[];
 
 /* The story of `make demo`, in tests/e2e/demo.c. */
 void demo_play(void);
