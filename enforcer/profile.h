@@ -41,7 +41,8 @@ struct profiles {
 	uint32_t stocked[PROFILE_SLOT_STOCK]; /* given to the programs, not taken yet */
 	uint32_t *vacant, *retired;	      /* slots with empty sets; until profiles_drained() */
 	uint32_t n_stocked, n_vacant, n_retired;
-	uint32_t n_load_waits;		 /* notes with .load_waits, as last counted */
+	uint32_t n_load_waits; /* that are loading, with .load_waits or .grow_waits: as last counted
+				*/
 	int placed[PROFILES_PLACED_MAX]; /* sets of the last slots, until profiles_placed() */
 	uint32_t n_placed;
 	uint64_t pair_memory;		/* kernel memory of all pair sets, bytes */

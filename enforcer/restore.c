@@ -340,6 +340,8 @@ void restore_tick(struct keep *keep)
 	for (uint32_t slot = 1; slot < profiles->next_slot; slot++) {
 		struct profile_note *note = &profiles->notes[slot];
 
+		profiles->n_load_waits += keep_state(keep, slot) == EBPH_STATE_LOADING &&
+					  (note->load_waits || note->grow_waits);
 		if (note->twin && !note->n_twins &&
 		    !__atomic_load_n(&keep_head(keep, slot)->tasks, __ATOMIC_ACQUIRE))
 			twin_end(keep, slot);
@@ -347,10 +349,8 @@ void restore_tick(struct keep *keep)
 		    keep->loads.queued[slot] || (keep->saver.busy && keep->job.slot == slot))
 			continue;
 		/* It is not read again before there is a chance. */
-		if (note->load_waits && slot_room(keep, slot, note->load_waits)) {
-			profiles->n_load_waits++;
+		if (note->load_waits && slot_room(keep, slot, note->load_waits))
 			continue;
-		}
 		/* Its event was lost, or is still on its way: then there is one tick more. */
 		if (note->unannounced && note->entry)
 			queue_push(&keep->loads, slot);

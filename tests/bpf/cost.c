@@ -5,13 +5,16 @@
  * may take stands in instructions.txt, by kernel.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <linux/bpf.h>
 
 #include "enforcer/util.h"
@@ -47,15 +50,14 @@ static void sequences_fill(void)
 	}
 }
 
-/* A program that does nothing: what feeding a call takes. Return: its descriptor. */
-static int nothing_load(void)
+/* A program that does nothing: what asking any takes. Return: its descriptor. */
+static int nothing_load(enum bpf_prog_type type, const struct bpf_prog_load_opts *options)
 {
 	const struct bpf_insn insns[] = {
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
 		{.code = BPF_JMP | BPF_EXIT},
 	};
-	int fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "nothing", "GPL", insns,
-			       ARRAY_SIZE(insns), NULL);
+	int fd = bpf_prog_load(type, "nothing", "GPL", insns, ARRAY_SIZE(insns), options);
 
 	REQUIRE(fd >= 0, "%s", strerror(errno));
 	return fd;
@@ -145,7 +147,9 @@ static void learn(struct counted *counted, const uint16_t *calls)
 
 static void costs(void)
 {
-	struct counted counted = {.nothing = nothing_load()};
+	struct counted counted = {
+		.nothing = nothing_load(BPF_PROG_TYPE_RAW_TRACEPOINT, NULL),
+	};
 	struct ebph_settings *settings;
 	struct rig *rig = &counted.rig;
 
@@ -174,7 +178,71 @@ static void costs(void)
 	rig_free(rig);
 }
 
+/* ---- guards -------------------------------------------------------------------------------- */
+
+/* What a guard stands before, and the call comes to nothing otherwise. */
+static void guarded_calls(int file)
+{
+	for (int i = 0; i < CALLS; i++)
+		fchmod(file, 0600); /* security_inode_setattr() */
+}
+
+static uint64_t guarded_count(int file)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		uint64_t begin = now_ns(CLOCK_MONOTONIC), n;
+
+		guarded_calls(file);
+		n = now_ns(CLOCK_MONOTONIC) - begin;
+		least = n < least ? n : least;
+	}
+	return least;
+}
+
+/* Attaches a program that does nothing where a guard would be. Return: the link's descriptor. */
+static int nothing_attach(void)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_MODIFY_RETURN);
+	struct btf *btf = btf__load_vmlinux_btf();
+	int id = btf__find_by_name_kind(btf, "security_inode_setattr", BTF_KIND_FUNC), link;
+	AUTO_CLOSE int fd = -1;
+
+	btf__free(btf);
+	REQUIRE(id > 0, "%s", strerror(-id));
+	options.attach_btf_id = (__u32)id;
+	fd = nothing_load(BPF_PROG_TYPE_TRACING, &options);
+	link = bpf_raw_tracepoint_open(NULL, fd);
+	REQUIRE(link >= 0, "%s", strerror(errno));
+	return link;
+}
+
+/* A guard that is asked while nobody is delayed: what the kernel takes to ask it, and itself. */
+static void guards(void)
+{
+	AUTO_CLOSE int file = open("guarded", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	struct rig rig;
+	uint64_t before, asked;
+	int nothing;
+
+	REQUIRE(file >= 0, "%s", strerror(errno));
+	unlink("guarded");
+	rig_new_deferring(&rig);
+	before = guarded_count(file);
+	nothing = nothing_attach();
+	asked = guarded_count(file);
+	close(nothing);
+	rig_attach_guards(&rig);
+	path_check("hook", (unsigned int)((asked - before + CALLS / 2) / CALLS));
+	path_check("guard", (unsigned int)((guarded_count(file) - asked + CALLS / 2) / CALLS));
+	rig_free(&rig);
+}
+
 const struct test cost_tests[] = {
 	{.name = "cost: instructions of each path of a call", .run = costs, .is_counted = true},
+	{.name = "cost: instructions of a guard while nobody is delayed",
+	 .run = guards,
+	 .is_counted = true},
 	{},
 };

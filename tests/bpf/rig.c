@@ -47,7 +47,8 @@ static void stock(struct rig *rig)
 
 static void rig_make(struct rig *rig, uint32_t n_slots)
 {
-	const struct support support = {.rung = ABORT_NONE, .interrupts = rig->interrupts};
+	const struct support support = {
+		.rung = ABORT_NONE, .interrupts = rig->interrupts, .defers = rig->defers};
 	int r;
 
 	REQUIRE(!conf_new_default(&rig->conf), "no memory");
@@ -67,6 +68,13 @@ void rig_new(struct rig *rig, uint32_t n_slots)
 {
 	memset(rig, 0, sizeof(*rig));
 	rig_make(rig, n_slots);
+}
+
+void rig_new_deferring(struct rig *rig)
+{
+	memset(rig, 0, sizeof(*rig));
+	rig->defers = true;
+	rig_make(rig, 16);
 }
 
 void rig_new_whole(struct rig *rig, uint32_t n_slots)
@@ -109,6 +117,17 @@ void rig_attach_life(struct rig *rig)
 	skeleton->links.ebph_exec2 = attach(skeleton->progs.ebph_exec2);
 	skeleton->links.ebph_exit2 = attach(skeleton->progs.ebph_exit2);
 	skeleton->links.ebph_signal2 = attach(skeleton->progs.ebph_signal2);
+}
+
+void rig_attach_guards(struct rig *rig)
+{
+	struct bpf_program *program;
+
+	/* Their links go with the object. */
+	bpf_object__for_each_program(program, rig->kernel->skeleton->obj)
+		if (!strncmp(bpf_program__name(program), "ebph_g_", 7))
+			REQUIRE(bpf_program__attach(program), "%s: %s", bpf_program__name(program),
+				strerror(errno));
 }
 
 void rig_attach_all(struct rig *rig)

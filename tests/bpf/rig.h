@@ -22,6 +22,7 @@ struct rig {
 	struct profiles *profiles;
 	struct ring_buffer *events;
 	bool interrupts; /* interrupts_visible(), and so they are: rig_new_whole() */
+	bool defers;	 /* rig_new_deferring() */
 	/* Told of each event but EBPH_EVENT_GROW, which is answered as the daemon does; may be
 	 * NULL. */
 	void (*on_event)(void *context, const struct ebph_event *event);
@@ -34,6 +35,12 @@ struct rig {
  * changed through kernel_settings() at any time.
  */
 void rig_new(struct rig *rig, uint32_t n_slots);
+
+/* As rig_new(), with the programs that defer delays; they are not attached. */
+void rig_new_deferring(struct rig *rig);
+
+/* Attaches those, and nothing else. */
+void rig_attach_guards(struct rig *rig);
 
 /* As rig_new(), with the program that sees interrupted threads where the kernel can have it. */
 void rig_new_whole(struct rig *rig, uint32_t n_slots);
