@@ -324,6 +324,20 @@ json_t *counters_ask(struct daemon *daemon)
 	return event_wait(daemon, "counters", NULL);
 }
 
+void nothing_lost(struct daemon *daemon)
+{
+	static const char *const names[] = {
+		"no_task_state", "no_set",     "profile_not_stored",
+		"set_full",	 "event_lost", "save_failed",
+		"load_failed",	 "malformed",  "journal_failed",
+	};
+	json_t *counters = counters_ask(daemon);
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		CHECK(event_number(counters, names[i]) == 0, "%s %ld", names[i],
+		      event_number(counters, names[i]));
+}
+
 bool event_seen(struct daemon *daemon, const char *name, const char *path, const char *after)
 {
 	json_t *event;

@@ -76,6 +76,9 @@ long event_number(const json_t *event, const char *member);
 /* Has the daemon report its counters. Return: the event, owned by the daemon. */
 json_t *counters_ask(struct daemon *daemon);
 
+/* Checks that nothing was lost, by its counters; calls without a slot apart, which may be. */
+void nothing_lost(struct daemon *daemon);
+
 /* Has there been an event of this name and path, with @after, unless that is NULL? */
 bool event_seen(struct daemon *daemon, const char *name, const char *path, const char *after);
 
