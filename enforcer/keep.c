@@ -238,6 +238,17 @@ static void saver_renew(struct keep *keep)
 		pass_postpone(keep);
 }
 
+/* What was told of a slow disk is not true any more; nor before another saver has done a job. */
+static void slow_end(struct keep *keep)
+{
+	if (!keep->slow_reported)
+		return;
+	keep->slow_reported = false;
+	log_info("the disk that holds %s answers again", keep->store->dir);
+	if (!keep->failing)
+		event_self(keep->sink, "store", json_pack("{s:s}", "state", "good"));
+}
+
 void keep_answered(struct keep *keep)
 {
 	const struct saver_job *job = keep->saver.job;
@@ -246,7 +257,6 @@ void keep_answered(struct keep *keep)
 
 	if (r == -EAGAIN)
 		return;
-	keep->slow_reported = false;
 	if (r) {
 		log_warn("the process that saves profiles died: starting another");
 		keep->saver_died++;
@@ -255,6 +265,7 @@ void keep_answered(struct keep *keep)
 		saver_renew(keep);
 		return;
 	}
+	slow_end(keep);
 	if (job->op == SAVER_SAVE)
 		save_done(keep, job->name, job->error);
 	else if (job->op == SAVER_LOAD)
