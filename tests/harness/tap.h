@@ -22,8 +22,8 @@ struct test {
 extern const struct test story_tests[], answer_tests[], death_tests[], refusal_tests[],
 	learning_tests[], attack_tests[], feed_tests[], task_tests[], fault_tests[], missed_tests[],
 	strace_tests[], deferral_tests[], differential_tests[], concurrency_tests[],
-	keeping_tests[], store_tests[], store_kill_tests[], store_manage_tests[], store_bad_tests[],
-	cost_tests[];
+	keeping_tests[], store_tests[], store_kill_tests[], store_slow_tests[],
+	store_manage_tests[], store_bad_tests[], cost_tests[];
 
 /* The story of `make demo`, in tests/e2e/demo.c. */
 void demo_play(void);
