@@ -2,7 +2,6 @@
 /* What is saved when; the dialogue with the saver. */
 #include "enforcer/keep.h"
 
-#include <poll.h>
 #include <string.h>
 
 #include "enforcer/event.h"
@@ -10,10 +9,8 @@
 #include "enforcer/restore.h"
 #include "enforcer/util.h"
 
-#define RETRY_NS       (30 * NSEC_PER_SEC) /* until what could not be saved is tried again */
-#define SLOW_NS	       (10 * NSEC_PER_SEC) /* a job that takes longer is worth a line */
-#define FINISH_ROUNDS  4		   /* of loading and saving at the end */
-#define FINISH_STEP_MS 20000		   /* a job at the end that takes longer is given up */
+#define RETRY_NS (30 * NSEC_PER_SEC) /* until what could not be saved is tried again */
+#define SLOW_NS	 (10 * NSEC_PER_SEC) /* a job that takes longer is worth a line */
 
 /* ---- what goes -------------------------------------------------------------------------- */
 
@@ -82,18 +79,24 @@ static int job_begin(struct keep *keep, enum saver_op op, const char *name, uint
 	return r;
 }
 
+bool keep_is_unsaved(const struct keep *keep, uint32_t slot)
+{
+	uint32_t state = keep_state(keep, slot);
+
+	return state != EBPH_STATE_NONE && state != EBPH_STATE_LOADING &&
+	       keep->profiles->notes[slot].entry && !keep_is_saved(keep, slot);
+}
+
 /* Return: 0: the saver has a job; -EAGAIN: there was nothing to save; -errno. */
 static int save_try(struct keep *keep, uint32_t slot)
 {
-	uint32_t state = keep_state(keep, slot);
 	IMAGE_CLEANUP struct image image = {0};
 	char name[STORE_NAME_MAX];
 	AUTO_FREE void *data = NULL;
 	size_t bytes;
 	int r;
 
-	if (state == EBPH_STATE_NONE || state == EBPH_STATE_LOADING ||
-	    !keep->profiles->notes[slot].entry || keep_is_saved(keep, slot))
+	if (!keep_is_unsaved(keep, slot))
 		return -EAGAIN;
 	r = keep_image(keep, slot, &keep->job.head, &image);
 	if (!r)
@@ -231,7 +234,7 @@ static void save_done(struct keep *keep, const char *name, int error)
 }
 
 /* What there is to do the next tick begins, not we: that one may die of it, too. */
-static void saver_renew(struct keep *keep)
+void keep_renew_saver(struct keep *keep)
 {
 	saver_end(&keep->saver);
 	if (keep_start(keep))
@@ -262,7 +265,7 @@ void keep_answered(struct keep *keep)
 		keep->saver_died++;
 		if (had_job)
 			job_again(keep);
-		saver_renew(keep);
+		keep_renew_saver(keep);
 		return;
 	}
 	slow_end(keep);
@@ -313,7 +316,7 @@ static void files_thin(struct keep *keep)
 static void pass_begin(struct keep *keep, uint64_t now)
 {
 	if (keep->saver.fd < 0)
-		saver_renew(keep);
+		keep_renew_saver(keep);
 	if (keep->saver.fd < 0)
 		return;
 	keep->cursor = 1;
@@ -371,58 +374,6 @@ void keep_tick(struct keep *keep)
 	if (!keep->cursor && now >= keep->next_pass_ns)
 		pass_begin(keep, now);
 	keep_pump(keep);
-}
-
-/* Waits until the saver has nothing to do. Return: 0; -EIO when that is of no use. */
-static int finish_wait(struct keep *keep)
-{
-	uint64_t failed = keep->save_failed;
-
-	while (keep->saver.busy) {
-		struct pollfd answer = {.fd = keep->saver.fd, .events = POLLIN};
-
-		if (poll(&answer, 1, FINISH_STEP_MS) == 0) {
-			log_error("the disk that holds %s does not answer: what was learned since "
-				  "the last time it did is lost",
-				  keep->store->dir);
-			return -EIO;
-		}
-		keep_answered(keep);
-		if (keep->save_failed != failed)
-			return -EIO;
-	}
-	return 0;
-}
-
-void keep_finish(struct keep *keep)
-{
-	if (!keep->store)
-		return;
-	if (keep->saver.fd >= 0)
-		keep_answered(keep); /* it may just have died */
-	else
-		saver_renew(keep);
-	if (keep->saver.fd < 0) {
-		log_error("there is no process that could save what has changed: it is lost");
-		return;
-	}
-	/* Nobody learns any more, and nothing that waits for memory may be lost. */
-	keep->profiles->memory_limit = UINT64_MAX;
-	keep->failing = 0;
-	/* What is loaded may find out only then that it is to begin, or to unite; a saver may die.
-	 */
-	for (int i = 0; i < FINISH_ROUNDS; i++) {
-		uint64_t died = keep->saver_died;
-
-		restore_finish(keep);
-		keep->cursor = 1;
-		keep_pump(keep);
-		if (finish_wait(keep))
-			return;
-		if (!profiles_in_state(keep->profiles, EBPH_STATE_LOADING) &&
-		    keep->saver_died == died)
-			return;
-	}
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */

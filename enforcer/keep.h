@@ -87,7 +87,7 @@ void keep_tick(struct keep *keep);
 /* The saver has answered: .saver.fd is readable. */
 void keep_answered(struct keep *keep);
 
-/* Saves all that has changed, and waits for it; but not for a disk that does nothing at all. */
+/* Saves all that has changed, and waits for it, a minute at most; says what could not be saved. */
 void keep_finish(struct keep *keep);
 
 #endif

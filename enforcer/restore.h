@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Between the files that keep profiles: keep.c, restore.c, take.c, twin.c, room.c, read.c. */
+/* Between the files that keep profiles: keep.c, restore.c, take.c, twin.c, room.c, read.c,
+ * finish.c. */
 #ifndef EBPH_ENFORCER_RESTORE_H
 #define EBPH_ENFORCER_RESTORE_H
 
@@ -30,11 +31,17 @@ uint32_t queue_pop(struct slot_queue *queue);
 /* Gives the saver what is most urgent, if it has nothing to do. */
 void keep_pump(struct keep *keep);
 
+/* Starts another saver for one that is dead, as far as that goes: .saver.fd tells. */
+void keep_renew_saver(struct keep *keep);
+
 /* Is what a slot holds on disk? */
 bool keep_is_saved(const struct keep *keep, uint32_t slot);
 
 /* What a slot holds is to be saved in any case: it has changed in a way that no head shows. */
 void keep_unsaved(struct keep *keep, uint32_t slot);
+
+/* Does a slot hold something that is to be on disk, and is not? */
+bool keep_is_unsaved(const struct keep *keep, uint32_t slot);
 
 /**
  * keep_image() - what a slot holds.
