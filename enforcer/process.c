@@ -7,16 +7,18 @@
 #include <linux/membarrier.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "enforcer/log.h"
 #include "enforcer/util.h"
 
-/* When a process began, in clock ticks of CLOCK_BOOTTIME: field 22 of /proc/PID/stat. */
-static int start_ticks(uint32_t pid, uint64_t *ret)
+/* Reads /proc/PID/stat into @text. @ret_fields: what follows the name. Return: 0; -ESRCH; -errno.
+ */
+static int stat_read(uint32_t pid, char *text, size_t size, const char **ret_fields)
 {
 	AUTO_FCLOSE FILE *file = NULL;
-	char path[32], text[1024], *end;
+	char path[32], *end;
 	size_t n;
 
 	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
@@ -24,17 +26,55 @@ static int start_ticks(uint32_t pid, uint64_t *ret)
 	if (!file)
 		return errno == ENOENT ? -ESRCH : -errno;
 	/* Not a line: the name may hold anything, line ends and brackets too. */
-	n = fread(text, 1, sizeof(text) - 1, file);
+	n = fread(text, 1, size - 1, file);
 	if (!n)
 		return -ESRCH;
 	text[n] = '\0';
 	end = strrchr(text, ')');
-	if (!end || sscanf(end + 1,
-			   " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
-			   "%*d %*d %" SCNu64,
-			   ret) != 1)
+	if (!end)
+		return -EINVAL;
+	*ret_fields = end + 1;
+	return 0;
+}
+
+/* When a process began, in clock ticks of CLOCK_BOOTTIME: field 22 of /proc/PID/stat. */
+static int start_ticks(uint32_t pid, uint64_t *ret)
+{
+	const char *fields;
+	char text[1024];
+	int r = stat_read(pid, text, sizeof(text), &fields);
+
+	if (r)
+		return r;
+	if (sscanf(fields,
+		   " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
+		   "%*d %*d %" SCNu64,
+		   ret) != 1)
 		return -EINVAL;
 	return 0;
+}
+
+static int exe_stat(int pid, struct stat *ret)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	return stat(path, ret) ? -errno : 0;
+}
+
+bool process_is_orphan(pid_t pid)
+{
+	struct stat own, parents;
+	const char *fields;
+	char text[1024];
+	int parent;
+
+	if (stat_read((uint32_t)pid, text, sizeof(text), &fields) ||
+	    sscanf(fields, " %*c %d", &parent) != 1 || exe_stat(pid, &own))
+		return false;
+	/* Whoever takes orphans in, pid 1 or another, is not the program that forked it. */
+	return exe_stat(parent, &parents) || own.st_dev != parents.st_dev ||
+	       own.st_ino != parents.st_ino;
 }
 
 int process_open(uint32_t pid, uint64_t start_ns)

@@ -4,7 +4,9 @@
 #define EBPH_PROCESS_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /**
  * process_open() - a pidfd for a process, if it is the one that began at @start_ns.
@@ -16,6 +18,9 @@ int process_open(uint32_t pid, uint64_t start_ns);
 
 /* Return: 0; -ESRCH when the process is gone; -errno. */
 int process_signal(int pidfd, int signal);
+
+/* Has the process ended that forked @pid, which has executed nothing since? false: not known. */
+bool process_is_orphan(pid_t pid);
 
 /*
  * Closes every descriptor but two and the standard ones, in a child of the daemon: a link that it

@@ -68,6 +68,7 @@ static void child_run(struct store *store, struct kernel *kernel, struct saver_j
 		kernel_introduce(kernel, EBPH_OURS_SAVER);
 	standard_streams_leave();
 	descriptors_close_but(fd, store->dir_fd);
+	store_introduce_saver(store);
 	if (write(fd, "", 1) != 1)
 		_exit(1);
 	saver_run(store, job, fd);

@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "enforcer/process.h"
 #include "enforcer/util.h"
 
 #define TMP_SUFFIX     ".tmp"
@@ -87,6 +88,32 @@ static int dir_open(const char *dir, int *ret_fd, char ret_reason[static STORE_R
 	return 0;
 }
 
+/*
+ * The lock itself is shared by daemon and saver and says nothing of its holders. Of a lock of this
+ * kind the kernel knows whose it is, but it goes with the first descriptor of the file that its
+ * process closes, as the daemon does when it has read the directory; the saver never reads it.
+ */
+void store_introduce_saver(const struct store *store)
+{
+	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+
+	fcntl(store->dir_fd, F_SETLK, &lock);
+}
+
+static int refuse_in_use(int fd, char ret_reason[static STORE_REASON_MAX])
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	if (!fcntl(fd, F_GETLK, &lock) && lock.l_type != F_UNLCK && lock.l_pid > 0 &&
+	    process_is_orphan(lock.l_pid))
+		return refuse(ret_reason, -EBUSY,
+			      "it is still used by the saver of an earlier ebphd, which hangs (pid "
+			      "%d): wait for its disk, or kill it",
+			      lock.l_pid);
+	return refuse(ret_reason, -EBUSY,
+		      "another ebphd uses it: stop that one, or choose another directory");
+}
+
 static int dir_lock(int fd, char ret_reason[static STORE_REASON_MAX])
 {
 	const struct timespec step = {.tv_nsec = LOCK_STEP_NS};
@@ -97,9 +124,7 @@ static int dir_lock(int fd, char ret_reason[static STORE_REASON_MAX])
 			return refuse(ret_reason, -errno, "it cannot be locked: %s",
 				      strerror(errno));
 		if (now_ns(CLOCK_MONOTONIC) >= end)
-			return refuse(ret_reason, -EBUSY,
-				      "another ebphd uses it: stop that one, or choose another "
-				      "directory");
+			return refuse_in_use(fd, ret_reason);
 		nanosleep(&step, NULL);
 	}
 	return 0;

@@ -34,6 +34,12 @@ struct store {
  */
 int store_open(const char *dir, struct store **ret, char ret_reason[static STORE_REASON_MAX]);
 
+/*
+ * To be called in a process that saves for the daemon and has inherited @store. It may outlive the
+ * daemon, and the lock with it: whoever is refused then is told its pid.
+ */
+void store_introduce_saver(const struct store *store);
+
 /* Lets go of the lock. NULL is fine. */
 void store_free(struct store *store);
 

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A disk that does not answer for a while: a saver that is stopped is nothing else to ebphd. */
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "enforcer/store.h"
+#include "enforcer/util.h"
 #include "tests/harness/child.h"
 #include "tests/harness/daemon.h"
 #include "tests/harness/shelf.h"
@@ -109,9 +114,97 @@ static void learns_on(void)
 	CHECK(strstr(log, "has been busy with one profile for 10 s"), "not said: %s", log);
 }
 
+/* ---- the end ------------------------------------------------------------------------------- */
+
+#define SYSTEMD_S 90 /* then it kills: TimeoutStopSec in scripts/ebphd.service */
+
+/* It ends in time, though a profile is in the saver's hand and others wait; and says how many. */
+static void end_check(struct daemon *daemon)
+{
+	uint64_t begin = now_ns(CLOCK_MONOTONIC), took;
+	unsigned int n = 0;
+	const char *line;
+	json_t *lost;
+	char *log;
+
+	daemon_stop(daemon);
+	took = (now_ns(CLOCK_MONOTONIC) - begin) / NSEC_PER_SEC;
+	CHECK(took < SYSTEMD_S, "it took %llu s", (unsigned long long)took);
+	lost = event_wait(daemon, "store", "state", "lost", NULL);
+	CHECK(event_number(lost, "profiles") >= (long)N_WAITING, "%ld profiles are lost",
+	      event_number(lost, "profiles"));
+	log = daemon_log(daemon);
+	line = strstr(log, " profiles could not be saved in ");
+	while (line && line > log && line[-1] >= '0' && line[-1] <= '9')
+		line--;
+	CHECK(line && sscanf(line, "%u", &n) == 1 && n == event_number(lost, "profiles"),
+	      "%u lost, its log: %s", n, log);
+	free(log);
+}
+
+/* The next ebphd says who is to blame. */
+static void next_check(const struct daemon *daemon, const char *dir, pid_t saver)
+{
+	char path[128], text[256], line[256];
+	struct child child;
+	int status;
+
+	snprintf(path, sizeof(path), "%s/next.conf", daemon->folder);
+	snprintf(text, sizeof(text),
+		 "[enforcer]\nrun_dir = %s/run\n[store]\nstate_dir = %s\n[log]\nevents =\n",
+		 daemon->folder, dir);
+	file_put(path, text, strlen(text), 0644);
+	status = RUN(&child, "build/ebphd", "--foreground", "--config", path, "--mode", "dry-run");
+	snprintf(line, sizeof(line),
+		 "profiles cannot be kept in %s: it is still used by the saver of an earlier "
+		 "ebphd, which hangs (pid %d)",
+		 dir, saver);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1, "status %#x", (unsigned int)status);
+	CHECK(strstr(child.output, line), "it says %s", child.output);
+}
+
+/* Lets the saver go on, which has one job in hand, and waits for its end. */
+static void saver_end_check(const char *dir, pid_t saver)
+{
+	int files = shelf_count(dir, "", STORE_SUFFIX);
+	struct pollfd ended = {.fd = (int)syscall(SYS_pidfd_open, saver, 0), .events = POLLIN};
+	struct image image;
+
+	REQUIRE(ended.fd >= 0, "the saver has gone");
+	kill(saver, SIGCONT);
+	poll(&ended, 1, -1);
+	close(ended.fd);
+	CHECK(shelf_count(dir, "", STORE_SUFFIX) == files + 1, "%d files after %d",
+	      shelf_count(dir, "", STORE_SUFFIX), files);
+	CHECK(shelf_count(dir, "", STORE_SUFFIX) == shelf_count(dir, "", ""),
+	      "something half is left");
+	for (int i = 0; i <= files; i++) {
+		shelf_read(shelf_at(dir, "", i), &image);
+		image_clear(&image);
+	}
+}
+
+static void ends(void)
+{
+	const struct daemon_conf conf = {.state_dir = shelf_new()};
+	struct daemon daemon;
+	pid_t saver;
+
+	daemon_start(&daemon, "dry-run", &conf);
+	saver = saver_stop(&daemon);
+	for (size_t i = 0; i < N_WAITING; i++)
+		free(copy_train(&daemon, waiting[i]));
+	end_check(&daemon);
+	next_check(&daemon, conf.state_dir, saver);
+	saver_end_check(conf.state_dir, saver);
+	daemon_start(&daemon, "dry-run", &conf);
+	daemon_stop(&daemon);
+}
+
 const struct test store_slow_tests[] = {
 	{.name = "store: a slow disk holds nobody up, and loses nothing",
 	 .run = learns_on,
 	 .is_long = true},
+	{.name = "store: the end does not wait for a disk for ever", .run = ends, .is_long = true},
 	{},
 };

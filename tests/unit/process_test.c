@@ -156,6 +156,46 @@ static void line_ends_in_a_name_do_not_matter(void **state)
 	assert_name_does_not_matter(") R 1\n2 3");
 }
 
+/* The pid of a process that lives until @until is closed, and whose parent has ended. */
+static pid_t orphan_start(const int until[static 2])
+{
+	pid_t middle, orphan = 0;
+	int told[2];
+	char byte;
+
+	assert_int_equal(pipe(told), 0);
+	middle = fork();
+	assert_true(middle >= 0);
+	if (!middle) {
+		orphan = fork();
+		if (orphan)
+			_exit(write(told[1], &orphan, sizeof(orphan)) != sizeof(orphan));
+		close(until[1]);
+		_exit(read(until[0], &byte, 1) != 0);
+	}
+	assert_int_equal(read(told[0], &orphan, sizeof(orphan)), sizeof(orphan));
+	assert_int_equal(waitpid(middle, NULL, 0), middle);
+	close(told[0]);
+	close(told[1]);
+	assert_true(orphan > 0);
+	return orphan;
+}
+
+static void orphans_are_told_from_children(void **state)
+{
+	pid_t child = child_start();
+	int until[2];
+
+	(void)state;
+	assert_false(process_is_orphan(child));
+	child_end(child);
+	assert_false(process_is_orphan(child));
+	assert_int_equal(pipe(until), 0);
+	assert_true(process_is_orphan(orphan_start(until)));
+	close(until[0]);
+	close(until[1]);
+}
+
 static void running_programs_are_not_waited_for_for_ever(void **state)
 {
 	(void)state;
@@ -173,6 +213,7 @@ int main(void)
 		cmocka_unit_test(signals_arrive),
 		cmocka_unit_test(blanks_and_brackets_in_a_name_do_not_matter),
 		cmocka_unit_test(line_ends_in_a_name_do_not_matter),
+		cmocka_unit_test(orphans_are_told_from_children),
 		cmocka_unit_test(running_programs_are_not_waited_for_for_ever),
 	};
 
