@@ -236,12 +236,12 @@ int image_encode(const struct image *image, void **ret_data, size_t *ret_bytes)
 
 /*
  * What every version will have, so that a damaged file is not taken for another version's: magic
- * and CRC at these places.
+ * and CRC at these places. All else in @ret_header may be missing, and is 0 then.
  */
 static int whole_check(const void *data, size_t bytes, struct header *ret_header,
 		       const char **ret_reason)
 {
-	if (bytes < sizeof(*ret_header)) {
+	if (bytes < IMAGE_HEAD_BYTES) {
 		*ret_reason = "it is shorter than any profile";
 		return -EBADMSG;
 	}
@@ -249,7 +249,8 @@ static int whole_check(const void *data, size_t bytes, struct header *ret_header
 		*ret_reason = "it is larger than any profile";
 		return -EBADMSG;
 	}
-	memcpy(ret_header, data, sizeof(*ret_header));
+	memset(ret_header, 0, sizeof(*ret_header));
+	memcpy(ret_header, data, bytes < sizeof(*ret_header) ? bytes : sizeof(*ret_header));
 	if (memcmp(ret_header->magic, IMAGE_MAGIC, sizeof(ret_header->magic)) != 0) {
 		*ret_reason = "it is no profile";
 		return -EBADMSG;
@@ -271,6 +272,19 @@ static const char *version_check(const struct header *header)
 	if (header->callid_version != EBPH_CALLID_VERSION)
 		return "its call ids are another version's";
 	return NULL;
+}
+
+bool image_is_other(const void *head, size_t bytes, uint32_t *ret_crc)
+{
+	struct header header = {0};
+
+	if (bytes < IMAGE_HEAD_BYTES)
+		return false;
+	memcpy(&header, head, IMAGE_HEAD_BYTES);
+	if (memcmp(header.magic, IMAGE_MAGIC, sizeof(header.magic)) != 0 || !version_check(&header))
+		return false;
+	*ret_crc = header.crc;
+	return true;
 }
 
 /* Are the lengths such that nothing is missing and nothing left over? */

@@ -46,6 +46,7 @@
 
 /* More than a profile can have in memory is not read. */
 #define IMAGE_HEADER_BYTES 160
+#define IMAGE_HEAD_BYTES   20 /* of them, what tells of another version */
 #define IMAGE_WORDS_MAX	   (EBPH_SET_BLOCKS_MAX * EBPH_BLOCK_WORDS)
 #define IMAGE_PATH_MAX	   4096
 #define IMAGE_BYTES_MAX	   (IMAGE_HEADER_BYTES + IMAGE_PATH_MAX + 8 * IMAGE_WORDS_MAX)
@@ -109,6 +110,14 @@ int image_encode(const struct image *image, void **ret_data, size_t *ret_bytes);
  * architecture's; -ENOMEM.
  */
 int image_decode(const void *data, size_t bytes, struct image *ret, const char **ret_reason);
+
+/**
+ * image_is_other() - do these bytes begin a file that image_decode() says -EPROTONOSUPPORT of, if
+ * it is whole?
+ * @bytes:   of the file, or IMAGE_HEAD_BYTES
+ * @ret_crc: then, the file's CRC as it says itself
+ */
+bool image_is_other(const void *head, size_t bytes, uint32_t *ret_crc);
 
 /**
  * image_merge() - the union of two profiles of one program.

@@ -78,8 +78,14 @@ static int each_file(void *context, const char *name, struct image *image)
 static void bad_file(void *context, const char *name, int error, const char *reason)
 {
 	struct reading *reading = context;
+	const char *fate = "";
+
+	if (error == -EBADMSG)
+		fate = "; it is set aside as .damaged";
+	else if (error == -EPROTONOSUPPORT)
+		fate = "; it stays, as .other-CRC should its program run";
 	log_error("%s/%s is not used: %s%s", reading->keep->conf->store.state_dir, name, reason,
-		  error == -EBADMSG ? "; it is set aside as .damaged" : "");
+		  fate);
 	reading->n_bad++;
 	reading->keep->load_failed++;
 }

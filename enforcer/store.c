@@ -14,8 +14,9 @@
 
 #define TMP_SUFFIX     ".tmp"
 #define DAMAGED_SUFFIX ".damaged"
-#define OTHER_NAME_MAX (STORE_NAME_MAX + sizeof(DAMAGED_SUFFIX)) /* with either of them */
-#define PROGRAM_MAX    64					 /* bytes of a program in a name */
+#define OTHER_SUFFIX   ".other-"				   /* and a CRC in 8 digits */
+#define MORE_NAME_MAX  (STORE_NAME_MAX + sizeof(OTHER_SUFFIX) + 8) /* with any of them */
+#define PROGRAM_MAX    64 /* bytes of a program in a name */
 
 #define LOCK_WAIT_NS   (3 * NSEC_PER_SEC)
 #define LOCK_STEP_NS   (20 * NSEC_PER_MSEC)
@@ -282,9 +283,41 @@ static int tmp_write(int dir_fd, const char *tmp, const void *data, size_t bytes
 	return err;
 }
 
+/* Is what lies under a name another version's? Return: 0: it is; -ENOENT; -errno. */
+static int other_find(int dir_fd, const char *name, uint32_t *ret_crc)
+{
+	AUTO_CLOSE int fd =
+		openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	char head[IMAGE_HEAD_BYTES];
+	ssize_t n;
+
+	if (fd < 0)
+		return errno == ELOOP || errno == ENXIO ? -ENOENT : -errno; /* a link, a socket */
+	n = read(fd, head, sizeof(head));
+	if (n < 0)
+		return -errno;
+	return image_is_other(head, (size_t)n, ret_crc) ? 0 : -ENOENT;
+}
+
+/*
+ * Another version's file gets another name before ours takes its own. With the CRC in it, nothing
+ * but the same file is in the way; and synced, or a power cut could leave ours without the other.
+ */
+static int other_keep(int dir_fd, const char *name)
+{
+	char kept[MORE_NAME_MAX];
+	uint32_t crc = 0;
+	int err = other_find(dir_fd, name, &crc);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	snprintf(kept, sizeof(kept), "%s" OTHER_SUFFIX "%08x", name, crc);
+	return renameat(dir_fd, name, dir_fd, kept) || fsync(dir_fd) ? -errno : 0;
+}
+
 int store_save_bytes(struct store *store, const char *name, const void *data, size_t bytes)
 {
-	char tmp[OTHER_NAME_MAX];
+	char tmp[MORE_NAME_MAX];
 	int err;
 
 	if (!name_is_valid(name))
@@ -295,8 +328,10 @@ int store_save_bytes(struct store *store, const char *name, const void *data, si
 	err = tmp_write(store->dir_fd, tmp, data, bytes);
 	if (err)
 		return err;
-	if (renameat(store->dir_fd, tmp, store->dir_fd, name)) {
+	err = other_keep(store->dir_fd, name);
+	if (!err && renameat(store->dir_fd, tmp, store->dir_fd, name))
 		err = -errno;
+	if (err) {
 		unlinkat(store->dir_fd, tmp, 0);
 		return err;
 	}
@@ -318,7 +353,7 @@ int store_save(struct store *store, const struct image *image)
 
 int store_set_aside(struct store *store, const char *name)
 {
-	char damaged[OTHER_NAME_MAX];
+	char damaged[MORE_NAME_MAX];
 
 	if (!name_is_valid(name))
 		return -EINVAL;

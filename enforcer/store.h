@@ -5,7 +5,8 @@
  * nobody else has to wait.
  *
  * A file is written under another name, synced, and renamed: what is under its name is whole, the
- * old or the new one.
+ * old or the new one. What another version of ebph has written is not overwritten but renamed to
+ * NAME.other-CRC: an older ebph must not destroy what a newer one knows.
  */
 #ifndef EBPH_ENFORCER_STORE_H
 #define EBPH_ENFORCER_STORE_H

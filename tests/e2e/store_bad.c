@@ -195,6 +195,60 @@ static void bad_files_found(void)
 	}
 }
 
+/* ebphd for one run of a program; is its file, of another version, said not to be used? */
+static bool other_version_said(const struct daemon_conf *conf, const char *lines, const char *file)
+{
+	struct daemon daemon;
+	struct child child;
+	char line[512], *log;
+	bool said;
+
+	daemon_start(&daemon, "dry-run", conf);
+	CHECK(RUN(&child, lines) == 0, "%s", child.output);
+	daemon_stop(&daemon);
+	log = daemon_log(&daemon);
+	snprintf(line, sizeof(line),
+		 "%s is not used: it has the format of another version of ebph; it stays", file);
+	said = strstr(log, line);
+	free(log);
+	return said;
+}
+
+/* An older ebph has its own profile in its place, and the newer one's is not lost. */
+static void other_version_kept(void)
+{
+	const struct daemon_conf conf = {.state_dir = shelf_new()};
+	const char *lines = strdup(program_path(PROGRAM("lines")));
+	unsigned char *newer, *kept;
+	struct daemon daemon;
+	struct image image;
+	char *file, path[512];
+	size_t n, n_kept;
+	uint32_t crc;
+
+	daemon_start(&daemon, "dry-run", &conf);
+	train(&daemon, lines, (const char *const[]){lines, NULL});
+	daemon_stop(&daemon);
+	file = shelf_at(conf.state_dir, "lines-", 0);
+	newer = file_bytes(file, &n);
+	version_put(file, newer, n);
+	free(newer);
+	newer = file_bytes(file, &n);
+	memcpy(&crc, newer + 12, sizeof(crc));
+	snprintf(path, sizeof(path), "%s.other-%08x", file, crc);
+
+	/* Its program trains anew, and goes on with that the next time. */
+	CHECK(other_version_said(&conf, lines, file), "the log does not say it");
+	CHECK(!other_version_said(&conf, lines, file), "the new one is not used either");
+	shelf_read(file, &image);
+	CHECK(image.runs == 2 && image.n_words > 20, "%u runs, %zu words", image.runs,
+	      image.n_words);
+	kept = file_bytes(path, &n_kept);
+	CHECK(n_kept == n && !memcmp(kept, newer, n), "%s is not what it was", path);
+	CHECK(shelf_count(conf.state_dir, "lines-", "") == 2, "%d files of it",
+	      shelf_count(conf.state_dir, "lines-", ""));
+}
+
 /* ---- disks ------------------------------------------------------------------------------- */
 
 /* Takes all the room that there is in a file system. */
@@ -274,6 +328,9 @@ const struct test store_bad_tests[] = {
 	 .is_once = true},
 	{.name = "store: files that are not used, beside a good one",
 	 .run = bad_files_found,
+	 .is_once = true},
+	{.name = "store: a file of another version of ebph is kept",
+	 .run = other_version_kept,
 	 .is_once = true},
 	{.name = "store: a full and a read-only disk", .run = bad_disks, .is_once = true},
 	{},

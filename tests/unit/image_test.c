@@ -270,6 +270,27 @@ static void each_version_is_named(void **state)
 	assert_field_refused(0, 'e', 1, -EBADMSG, "no profile");
 }
 
+/* Its file may be laid out as it likes after the first bytes, and be shorter than ours. */
+static void another_version_is_told_by_its_first_bytes(void **state)
+{
+	IMAGE_CLEANUP struct image image = sample(1, 1, 5);
+	BYTES_CLEANUP struct bytes bytes = encoded(&image);
+	uint32_t crc = 42, own;
+
+	(void)state;
+	assert_false(image_is_other(bytes.data, bytes.n, &crc));
+	assert_int_equal(crc, 42);
+	bytes.n = IMAGE_HEAD_BYTES + 3;
+	put(&bytes, AT_VERSION, 2, 4);
+	assert_refused(bytes.data, bytes.n, -EPROTONOSUPPORT, "format of another version");
+	memcpy(&own, (char *)bytes.data + AT_CRC, sizeof(own));
+	assert_true(image_is_other(bytes.data, IMAGE_HEAD_BYTES, &crc));
+	assert_int_equal(crc, own);
+	assert_false(image_is_other(bytes.data, IMAGE_HEAD_BYTES - 1, &crc));
+	put(&bytes, 0, 'e', 1);
+	assert_false(image_is_other(bytes.data, bytes.n, &crc));
+}
+
 static void fields_are_checked(void **state)
 {
 	(void)state;
@@ -421,6 +442,7 @@ int main(void)
 		cmocka_unit_test(each_flipped_bit_with_the_right_checksum_is_understood_or_refused),
 		cmocka_unit_test(what_is_cut_off_or_added_is_noticed),
 		cmocka_unit_test(each_version_is_named),
+		cmocka_unit_test(another_version_is_told_by_its_first_bytes),
 		cmocka_unit_test(fields_are_checked),
 		cmocka_unit_test(words_are_checked),
 		cmocka_unit_test(merging_unites),

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <zlib.h>
 
 #include "random.h"
 #include "disk.h"
@@ -143,6 +144,7 @@ static struct {
 	uint32_t pending[PROGRAMS]; /* of the one that is under way, else as .safe */
 	uint64_t random;
 	unsigned int points;
+	void (*check)(const char *dir); /* one of the ways in which the power may have gone */
 } series;
 
 static void check_program(const struct seen *seen, uint32_t number)
@@ -162,14 +164,11 @@ static void check_program(const struct seen *seen, uint32_t number)
 			 number, found, safe, pending);
 }
 
-/* One of the ways in which the power may have gone just now. */
 static void check_remains(const char *dir)
 {
-	STORE_CLEANUP struct store *store = NULL;
+	STORE_CLEANUP struct store *store = opened(dir);
 	SEEN_CLEANUP struct seen seen = {0};
 
-	remains_write(dir, &series.random);
-	store = opened(dir);
 	seen = scanned(store);
 	if (seen.n_bad)
 		fail_msg("point %u: %s: %s", series.points, seen.bad[0], seen.reason[0]);
@@ -185,11 +184,14 @@ static void power_cut(void)
 {
 	char dir[128];
 
+	if (!series.check)
+		return;
 	wrap.recording = false;
 	series.points++;
 	for (unsigned int i = 0; i < VARIANTS; i++) {
 		snprintf(dir, sizeof(dir), "%s/remains", folder);
-		check_remains(dir);
+		remains_write(dir, &series.random);
+		series.check(dir);
 		assert_int_equal(nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
 	}
 	wrap.recording = true;
@@ -215,6 +217,7 @@ static void power_cut_leaves_the_old_or_the_new_version(void **state)
 	memset(&series, 0, sizeof(series));
 	memset(&wrap, 0, sizeof(wrap));
 	series.random = random_start();
+	series.check = check_remains;
 	disk_reset(store->dir_fd);
 	wrap.recording = true;
 	for (uint32_t version = 1; series.points < POINTS_MIN; version++) {
@@ -228,6 +231,88 @@ static void power_cut_leaves_the_old_or_the_new_version(void **state)
 		assert_true(wrap.of[i] > 0);
 	print_message("# %u power cuts at %u points\n", series.points * VARIANTS, series.points);
 	disk_reset(-1);
+}
+
+/* ---- what another version wrote --------------------------------------------------------- */
+
+#define OTHER_ROUNDS 20
+
+/* Where such a file lies that is to be replaced, and where it lies then. */
+static char other_name[STORE_NAME_MAX], other_kept[STORE_NAME_MAX + 16];
+static struct bytes other;
+
+/* Makes one, the @round-th, which differs from the others. */
+static void other_make(uint32_t round)
+{
+	IMAGE_CLEANUP struct image image = sample(1, round, 10);
+	uint32_t crc;
+	char *data;
+
+	bytes_clear(&other);
+	other = encoded(&image);
+	data = other.data;
+	data[8] = 2; /* the version */
+	memset(data + 12, 0, sizeof(crc));
+	crc = (uint32_t)crc32(0, other.data, (uInt)other.n);
+	memcpy(data + 12, &crc, sizeof(crc));
+	store_name(&image, other_name);
+	snprintf(other_kept, sizeof(other_kept), "%s.other-%08x", other_name, crc);
+}
+
+/* Is it all that the file @name holds? */
+static bool holds_other(const char *dir, const char *name)
+{
+	char path[PATH_MAX], data[CONTENT_BYTES];
+	AUTO_CLOSE int fd = -1;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 && read(fd, data, sizeof(data)) == (ssize_t)other.n &&
+	       !memcmp(data, other.data, other.n);
+}
+
+/* It is there under one of its names; ours is there or not yet, whole; what is half will go. */
+static void check_other(const char *dir)
+{
+	STORE_CLEANUP struct store *store = opened(dir);
+	bool moved = holds_other(dir, other_kept);
+	unsigned int ours = entries(dir, STORE_SUFFIX);
+
+	assert_true(moved || holds_other(dir, other_name));
+	assert_int_equal(entries(dir, NULL), ours + moved);
+	if (moved && ours && !holds_other(dir, other_name))
+		assert_version(store, 1, 1);
+}
+
+static void power_cut_leaves_what_another_version_wrote(void **state)
+{
+	STORE_CLEANUP struct store *store = opened(profiles);
+
+	(void)state;
+	memset(&series, 0, sizeof(series));
+	memset(&wrap, 0, sizeof(wrap));
+	series.random = random_start();
+	series.check = check_other;
+	for (uint32_t i = 0; i < OTHER_ROUNDS; i++) {
+		other_make(i);
+		disk_reset(store->dir_fd);
+		series.check = NULL;
+		wrap.recording = true;
+		assert_int_equal(store_save_bytes(store, other_name, other.data, other.n), 0);
+		series.check = check_other;
+		assert_int_equal(save(store, 1, 1), 0);
+		assert_int_equal(save(store, 1, 1), 0); /* nothing is in the way any more */
+		wrap.recording = false;
+		assert_true(holds_other(profiles, other_kept));
+		assert_version(store, 1, 1);
+		assert_int_equal(entries(profiles, NULL), 2);
+		assert_int_equal(store_remove(store, other_name), 0);
+		assert_int_equal(unlinkat(store->dir_fd, other_kept, 0), 0);
+	}
+	print_message("# %u power cuts at %u points\n", series.points * VARIANTS, series.points);
+	disk_reset(-1);
+	bytes_clear(&other);
+	other.data = NULL;
 }
 
 /* ---- errors ---------------------------------------------------------------------------- */
@@ -300,6 +385,33 @@ static void errors_leave_the_old_version_and_nothing_else(void **state)
 	}
 }
 
+/* Whatever fails when, the other version's file is there; afterwards ours can be saved. */
+static void errors_leave_what_another_version_wrote(void **state)
+{
+	STORE_CLEANUP struct store *store = opened(profiles);
+	unsigned int at = 0;
+	bool failed;
+
+	(void)state;
+	do {
+		other_make(++at);
+		fault_set(0, 0, false);
+		assert_int_equal(store_save_bytes(store, other_name, other.data, other.n), 0);
+		fault_set(at, EIO, true);
+		failed = save(store, 1, 1) != 0;
+		fault_set(0, 0, false);
+		assert_true(holds_other(profiles, other_kept) || holds_other(profiles, other_name));
+		assert_int_equal(save(store, 1, 1), 0);
+		assert_true(holds_other(profiles, other_kept));
+		assert_version(store, 1, 1);
+		assert_int_equal(store_remove(store, other_name), 0);
+	} while (failed);
+	assert_true(at > 8); /* a fault at each of its calls */
+	assert_int_equal(entries(profiles, NULL), at);
+	bytes_clear(&other);
+	other.data = NULL;
+}
+
 static void leftover_in_the_way_is_replaced(void **state)
 {
 	STORE_CLEANUP struct store *store = opened(profiles);
@@ -358,7 +470,9 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(power_cut_leaves_the_old_or_the_new_version),
+		TEST(power_cut_leaves_what_another_version_wrote),
 		TEST(errors_leave_the_old_version_and_nothing_else),
+		TEST(errors_leave_what_another_version_wrote),
 		TEST(leftover_in_the_way_is_replaced),
 		TEST(interrupted_write_goes_on),
 		TEST(read_only_directory_is_read),
