@@ -238,8 +238,7 @@ static void normal_by(const struct plan *plan, const struct plan *train)
 
 #define FEW_SLOTS     32
 #define ENOUGH_SLOTS  64
-#define LITTLE_MEMORY 16 /* for what runs at once */
-#define LITTLE_MORE   32 /* the same, where profiles have grown for long */
+#define LITTLE_MEMORY 16 /* all that is learned has three times that size in the end */
 
 static void slots(void)
 {
@@ -264,7 +263,8 @@ static void slots_long(void)
 
 static void memory_long(void)
 {
-	train_by(&(const struct plan){.n_jobs = 5000, .slots = ENOUGH_SLOTS, .sets = LITTLE_MORE});
+	train_by(
+		&(const struct plan){.n_jobs = 5000, .slots = ENOUGH_SLOTS, .sets = LITTLE_MEMORY});
 }
 
 static void normal_long(void)
