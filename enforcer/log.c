@@ -13,7 +13,7 @@
 #define LINE_MAX_BYTES 1024
 
 static bool to_background;
-static bool show_debug;
+static int least = LOG_INFO; /* the least urgent that is shown */
 static int syslog_fd = -1;
 static uint64_t lost;
 
@@ -35,12 +35,17 @@ uint64_t log_lost(void)
 
 void log_set_debug(bool debug)
 {
-	show_debug = debug;
+	least = debug ? LOG_DEBUG : LOG_INFO;
+}
+
+void log_set_least(int priority)
+{
+	least = priority;
 }
 
 bool log_debug_enabled(void)
 {
-	return show_debug;
+	return least == LOG_DEBUG;
 }
 
 /*
@@ -89,7 +94,7 @@ void log_line(int priority, const char *format, ...)
 	char line[LINE_MAX_BYTES];
 	va_list args;
 
-	if (priority == LOG_DEBUG && !show_debug)
+	if (priority > least)
 		return;
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);

@@ -22,6 +22,9 @@ uint64_t log_lost(void);
 void log_set_debug(bool debug);
 bool log_debug_enabled(void);
 
+/* Shows nothing that is less urgent than @priority. */
+void log_set_least(int priority);
+
 /* One line of @priority (LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG), without line end. */
 void log_line(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -51,6 +51,7 @@ void exec_bench(struct bench *bench);
 void scale_bench(struct bench *bench);
 void memory_bench(struct bench *bench);
 void start_bench(struct bench *bench);
+void late_bench(struct bench *bench);
 
 /* ---- works ------------------------------------------------------------------------------ */
 

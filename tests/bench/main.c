@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * usage: bench [--rounds N] [--beside EBPH.O] [--json FILE] [CASE...]
- * CASEs are calls, exec, scale, memory, start; without any, all are run. Needs root; follows all
- * calls of the host meanwhile, in dry-run: nobody is stopped.
+ * CASEs are calls, exec, scale, memory, start, late; without any, all are run. Needs root; follows
+ * all calls of the host meanwhile, in dry-run: nobody is stopped but children of the last case.
  */
 #include <getopt.h>
 #include <stdarg.h>
@@ -21,7 +21,7 @@ static const struct {
 	void (*run)(struct bench *bench);
 } cases[] = {
 	{"calls", calls_bench},	  {"exec", exec_bench},	  {"scale", scale_bench},
-	{"memory", memory_bench}, {"start", start_bench},
+	{"memory", memory_bench}, {"start", start_bench}, {"late", late_bench},
 };
 
 /* As the tests' own, for the rig. */
@@ -58,7 +58,7 @@ static bool is_wanted(const char *name, char **words)
 static void usage(void)
 {
 	fputs("usage: bench [--rounds N] [--beside EBPH.O] [--json FILE] [CASE...]\n"
-	      "cases: calls exec scale memory start\n",
+	      "cases: calls exec scale memory start late\n",
 	      stderr);
 	exit(2);
 }
