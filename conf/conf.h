@@ -27,8 +27,14 @@
 /** Longest line, in bytes without its line end; comments may be longer. inih's buffer sets it. */
 #define CONF_LINE_MAX 197
 
-/** Diagnostics that are kept; further ones are only counted. */
+/** Errors that are kept, and warnings; further ones are only counted. */
 #define CONF_DIAG_MAX 20
+
+/** Most files in PATH.d, the drop-ins. */
+#define CONF_DROP_INS_MAX 256
+
+/** More options than this do not compile: room for arrays with one element per option. */
+#define CONF_OPTIONS_MAX 64
 
 enum conf_mode {
 	CONF_MODE_MONITOR, /* learn and alert */
@@ -41,6 +47,15 @@ enum conf_upgrade {
 	CONF_UPGRADE_FRESH,   /* nothing */
 	CONF_UPGRADE_INHERIT, /* what the old version was seen to do; it trains on from there */
 };
+
+/** The line that decided a value. */
+struct conf_origin {
+	uint32_t line; /* from 1; 0: none, it is the default */
+	uint32_t file; /* in struct conf.files */
+};
+
+/** The origin of a value that the command line has decided. */
+#define CONF_ORIGIN_COMMAND_LINE ((struct conf_origin){.line = UINT32_MAX})
 
 /**
  * Options by section, under the names that they have in the file; durations end in _ns, sizes are
@@ -86,6 +101,10 @@ struct conf {
 	struct {
 		char *events; /* JSON lines; empty: no file */
 	} log;
+
+	struct conf_origin origins[CONF_OPTIONS_MAX]; /* by place in the option table */
+	char **files;				      /* that were read, in this order */
+	size_t n_files;
 };
 
 enum conf_severity {
@@ -104,7 +123,7 @@ struct conf_diag_item {
 
 /** Diagnostics in the order of the file. Begin with `struct conf_diag diag = {0}`. */
 struct conf_diag {
-	struct conf_diag_item items[CONF_DIAG_MAX];
+	struct conf_diag_item items[2 * CONF_DIAG_MAX];
 	size_t n_items;
 	size_t n_errors;   /* all, kept or not */
 	size_t n_warnings; /* all, kept or not */
@@ -130,12 +149,14 @@ static inline void conf_freep(struct conf **conf)
 #define CONF_CLEANUP __attribute__((cleanup(conf_freep)))
 
 /**
- * Read a file over the defaults.
+ * Read a file over the defaults, and over it those in the directory PATH.d whose names end in
+ * ".conf" and do not begin with a dot, in the order of strcmp(3). What a later file says of an
+ * option replaces what an earlier one said.
  *
  * Refused are files that do not exist or cannot be read, that are no regular files, that belong
  * neither to root nor to the effective user, that group or others may write, or that are larger
- * than CONF_FILE_MAX; and files with any error in them. All errors of a file are reported, not
- * only the first.
+ * than CONF_FILE_MAX; and files with any error in them. PATH.d need not exist; of its owner and of
+ * who may write to it the same is asked. All errors of all files are reported, not only the first.
  *
  * @param path File to read.
  * @param ret_conf Result, to be freed with conf_free().
@@ -146,8 +167,27 @@ static inline void conf_freep(struct conf **conf)
  */
 int conf_load(const char *path, struct conf **ret_conf, struct conf_diag *diag);
 
+/** The text of a file; nothing of it needs to outlive the call. */
+struct conf_source {
+	const char *name; /* in diagnostics */
+	const char *text; /* any bytes, no terminator needed */
+	size_t len;	  /* in bytes */
+};
+
 /**
- * Parse text over the defaults: conf_load() without the file.
+ * Parse texts over the defaults, each over those before: conf_load() without the files.
+ *
+ * @param sources The texts.
+ * @param n_sources How many.
+ * @param ret_conf Result, to be freed with conf_free().
+ * @param diag Where diagnostics are added.
+ * @return 0, -EINVAL (see diag) or -ENOMEM.
+ */
+int conf_parse_all(const struct conf_source *sources, size_t n_sources, struct conf **ret_conf,
+		   struct conf_diag *diag);
+
+/**
+ * Parse a single text: conf_parse_all() of one.
  *
  * @param name What diagnostics call the text.
  * @param text Text of len bytes; any bytes, no terminator needed.
@@ -174,9 +214,16 @@ int conf_check_file(const char *path, const struct stat *st, uid_t euid, struct 
  * Write the effective configuration, every option, such that conf_load() reads it back the same.
  *
  * @param conf Configuration to write.
+ * @param with_origins Say above each option in a comment which line decided it.
  * @param out Where to; write errors are left to the caller's ferror().
  */
-void conf_dump(const struct conf *conf, FILE *out);
+void conf_dump(const struct conf *conf, bool with_origins, FILE *out);
+
+/** Write "FILE:LINE", "the command line" or "the default". */
+void conf_origin_print(const struct conf *conf, struct conf_origin origin, FILE *out);
+
+/** Take a mode from the command line instead of what the files say. */
+void conf_set_mode(struct conf *conf, enum conf_mode mode);
 
 /**
  * Write ebph.conf.example: every option with its explanation, commented out at its default.

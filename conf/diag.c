@@ -31,11 +31,8 @@ void conf_diag_add(struct conf_diag *diag, enum conf_severity severity,
 	char message[MESSAGE_MAX];
 	va_list args;
 
-	if (severity == CONF_ERROR)
-		diag->n_errors++;
-	else
-		diag->n_warnings++;
-	if (diag->n_items == CONF_DIAG_MAX)
+	/* Each has room of its own: many warnings hide no error. */
+	if ((severity == CONF_ERROR ? diag->n_errors++ : diag->n_warnings++) >= CONF_DIAG_MAX)
 		return;
 
 	item = &diag->items[diag->n_items++];

@@ -40,8 +40,24 @@ static void section_print(const struct conf_section *section, FILE *out)
 	fprintf(out, "[%s]\n", section->name);
 }
 
-static void option_dump(const struct conf_option *option, const struct conf *conf, FILE *out)
+void conf_origin_print(const struct conf *conf, struct conf_origin origin, FILE *out)
 {
+	if (!origin.line)
+		fputs("the default", out);
+	else if (origin.line == CONF_ORIGIN_COMMAND_LINE.line)
+		fputs("the command line", out);
+	else
+		fprintf(out, "%s:%u", conf->files[origin.file], origin.line);
+}
+
+static void option_dump(const struct conf_option *option, const struct conf *conf,
+			bool with_origins, FILE *out)
+{
+	if (with_origins) {
+		fputs("# ", out);
+		conf_origin_print(conf, conf->origins[option - conf_options], out);
+		fputc('\n', out);
+	}
 	fprintf(out, "%s = ", option->name);
 	conf_option_print(option, conf, out);
 	fputc('\n', out);
@@ -58,14 +74,14 @@ static void option_write_example(const struct conf_option *option, FILE *out)
 	fprintf(out, "#%s = %s\n", option->name, option->default_text);
 }
 
-void conf_dump(const struct conf *conf, FILE *out)
+void conf_dump(const struct conf *conf, bool with_origins, FILE *out)
 {
 	comment_print("The effective configuration of ebphd.", out);
 	for (size_t i = 0; i < conf_n_sections; i++) {
 		section_print(&conf_sections[i], out);
 		for (size_t j = 0; j < conf_n_options; j++)
 			if (!strcmp(conf_options[j].section, conf_sections[i].name))
-				option_dump(&conf_options[j], conf, out);
+				option_dump(&conf_options[j], conf, with_origins, out);
 	}
 }
 

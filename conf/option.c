@@ -180,6 +180,11 @@ const struct conf_option *conf_option_find(const char *section, const char *name
 	return NULL;
 }
 
+struct conf_origin *conf_option_origin(const struct conf_option *option, struct conf *conf)
+{
+	return &conf->origins[option - conf_options];
+}
+
 const struct conf_section *conf_section_find(const char *name)
 {
 	for (size_t i = 0; i < conf_n_sections; i++)

@@ -43,8 +43,6 @@ extern const size_t conf_n_options;
 extern const struct conf_section conf_sections[];
 extern const size_t conf_n_sections;
 
-/** More options than this do not compile: room for arrays with one element per option. */
-#define CONF_OPTIONS_MAX  64
 #define CONF_SECTIONS_MAX 16
 
 /** Most bytes of a path; with its name it must fit a line of CONF_LINE_MAX. */
@@ -59,6 +57,9 @@ extern const char *const conf_upgrade_names[];
 
 /** The option of this name in this section, or NULL; section NULL: in any section. */
 const struct conf_option *conf_option_find(const char *section, const char *name);
+
+/** Which line has decided the value of an option. */
+struct conf_origin *conf_option_origin(const struct conf_option *option, struct conf *conf);
 
 /** The section of this name, or NULL. */
 const struct conf_section *conf_section_find(const char *name);

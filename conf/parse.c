@@ -15,48 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf.h"
-#include "diag.h"
-#include "option.h"
+#include "parser.h"
 
 /* inih needs room for the line, "\r\n" and the terminator. */
 static_assert(CONF_LINE_MAX + 3 <= INI_MAX_LINE, "longer lines would be split");
-
-enum { SECTION_NAME_MAX = 49 }; /* of inih */
-enum { LOCALITY_FRAME = 128 };	/* a tolerance of all of it: no delays are wanted */
-
-/* What the lines below a section header belong to. */
-enum where {
-	BEFORE_SECTIONS,
-	IN_SECTION,
-	IN_REFUSED_SECTION, /* reported with its header: its options are passed over */
-};
-
-struct parser {
-	struct conf_place place; /* the current line */
-	const char *next;	 /* the unread rest of the text */
-	const char *end;
-	enum where where;
-	struct conf *conf;
-	struct conf_diag *diag;
-	int err;					   /* -ENOMEM */
-	struct conf_place option_places[CONF_OPTIONS_MAX]; /* line 0: not in the file */
-	unsigned int section_lines[CONF_SECTIONS_MAX];	   /* likewise */
-};
-
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-/* The current line with the column of one of its characters; index from 0. */
-static const struct conf_place *at(struct parser *p, size_t index)
-{
-	p->place.column = (unsigned int)index + 1;
-	return &p->place;
-}
-
-#define ERROR(p, index, ...) conf_diag_add((p)->diag, CONF_ERROR, at(p, index), __VA_ARGS__)
 
 /* Characters that have no business in plain text, in a comment neither. */
 static bool check_characters(struct parser *p)
@@ -72,76 +34,6 @@ static bool check_characters(struct parser *p)
 			ERROR(p, i, "NUL byte; expected plain text");
 		return false;
 	}
-	return true;
-}
-
-static void report_unknown_section(struct parser *p, const char *name)
-{
-	const struct conf_section *near = conf_section_near(name);
-	char known[256] = "";
-
-	if (near) {
-		ERROR(p, 1, "unknown section [%s]; did you mean [%s]?", name, near->name);
-		return;
-	}
-	for (size_t i = 0; i < conf_n_sections; i++) {
-		const size_t used = strlen(known);
-
-		snprintf(known + used, sizeof(known) - used, " [%s]", conf_sections[i].name);
-	}
-	ERROR(p, 1, "unknown section [%s]; expected one of%s", name, known);
-}
-
-/* Report a section that is not known, or known already. */
-static bool check_section_name(struct parser *p, const char *name)
-{
-	const struct conf_section *section = conf_section_find(name);
-	unsigned int *line;
-
-	if (!section) {
-		report_unknown_section(p, name);
-		return false;
-	}
-	line = &p->section_lines[section - conf_sections];
-	p->where = IN_SECTION;
-	if (*line)
-		ERROR(p, 1, "section [%s] was there before, in line %u; put its options there",
-		      name, *line);
-	else
-		*line = p->place.line;
-	return true;
-}
-
-static bool check_section(struct parser *p)
-{
-	const char *text = p->place.text;
-	const char *bracket = memchr(text, ']', p->place.text_len);
-	char name[SECTION_NAME_MAX + 1] = "";
-	size_t len, after;
-
-	p->where = IN_REFUSED_SECTION;
-	if (!bracket) {
-		ERROR(p, p->place.text_len, "no ']' after the name of the section");
-		return false;
-	}
-	len = (size_t)(bracket - text) - 1;
-	if (len > SECTION_NAME_MAX) {
-		ERROR(p, 1, "name of the section too long: %zu bytes; expected at most %d", len,
-		      SECTION_NAME_MAX);
-		return false;
-	}
-	memcpy(name, text + 1, len);
-	if (!check_section_name(p, name))
-		return false;
-
-	for (after = len + 2; after < p->place.text_len && is_blank(text[after]);)
-		after++;
-	if (after == p->place.text_len)
-		return true;
-	if (text[after] == ';' || text[after] == '#')
-		ERROR(p, after, "comment after a section; put it on a line of its own");
-	else
-		ERROR(p, after, "text after a section; expected the end of the line");
 	return true;
 }
 
@@ -231,12 +123,12 @@ static bool check_line(struct parser *p, size_t max_len)
 		return false;
 	}
 	if (*text == '[')
-		return check_section(p);
+		return header_read(p);
 	return check_assignment(p) && p->where == IN_SECTION;
 }
 
 /* Make the next line the current one, without the blanks and the "\r" at its end. */
-static void line_next(struct parser *p)
+void line_next(struct parser *p)
 {
 	const char *newline = memchr(p->next, '\n', (size_t)(p->end - p->next));
 	const char *end = newline ? newline : p->end;
@@ -270,87 +162,75 @@ static char *line_read(char *buffer, int size, void *stream)
 	return buffer;
 }
 
-/* Where the value of the current line, an assignment, begins; its end if there is none. */
-static size_t value_index(const struct parser *p)
+size_t value_index(const struct conf_place *place)
 {
-	const char *equals = memchr(p->place.text, '=', p->place.text_len);
-	size_t i = (size_t)(equals - p->place.text) + 1;
+	const char *equals = memchr(place->text, '=', place->text_len);
+	size_t i = (size_t)(equals - place->text) + 1;
 
-	while (i < p->place.text_len && is_blank(p->place.text[i]))
+	while (i < place->text_len && is_blank(place->text[i]))
 		i++;
 	return i;
 }
 
-/* The handler of inih. Never fails: what is wrong is in diag. */
-static int option_read(void *user, const char *section, const char *name, const char *value)
+/*
+ * The handler of inih. Never fails: what is wrong is in diag. The section is known from its header:
+ * inih cuts its name.
+ */
+static int option_read(void *user, const char *inih_section, const char *name, const char *value)
 {
-	const struct conf_option *option = conf_option_find(section, name);
 	struct parser *p = user;
+	const char *section = p->section->name;
+	const struct conf_option *option = conf_option_find(section, name);
+	const struct conf_origin here = {.line = p->place.line, .file = p->file};
 	char reason[CONF_REASON_MAX];
-	struct conf_place *first;
+	struct conf_origin *origin;
 	int err;
 
+	(void)inih_section;
 	if (!option) {
 		report_unknown_option(p, section, name);
 		return 1;
 	}
-	first = &p->option_places[option - conf_options];
-	if (first->line) {
+	origin = conf_option_origin(option, p->conf);
+	if (origin->line && origin->file == here.file) {
 		ERROR(p, 0, "option '%s' was there before, in line %u; expected it once", name,
-		      first->line);
+		      origin->line);
 		return 1;
 	}
-	*first = *at(p, value_index(p));
+	*origin = here;
 	err = conf_option_set(option, p->conf, value, reason);
 	if (err == -EINVAL)
-		ERROR(p, value_index(p), "%s: %s", name, reason);
+		ERROR(p, value_index(&p->place), "%s: %s", name, reason);
 	else if (err)
 		p->err = err;
 	return 1;
 }
 
-/* Of two options of a section, the place of the one that stands further down in the file. */
-static const struct conf_place *later(const struct parser *p, const char *section, const char *a,
-				      const char *b)
-{
-	const struct conf_place *pa =
-		&p->option_places[conf_option_find(section, a) - conf_options];
-	const struct conf_place *pb =
-		&p->option_places[conf_option_find(section, b) - conf_options];
+/* ---- texts --------------------------------------------------------------------------------- */
 
-	return pa->line > pb->line ? pa : pb;
-}
-
-/* Values that are fine alone, but not together. */
-static void check_together(struct parser *p)
-{
-	const struct conf *conf = p->conf;
-
-	if (conf->response.delay_base_ns > conf->response.max_delay_ns)
-		conf_diag_add(p->diag, CONF_ERROR, later(p, "response", "delay_base", "max_delay"),
-			      "delay_base exceeds max_delay; lower it or raise the other");
-	if (conf->response.tolerance >= conf->response.exec_abort_limit &&
-	    conf->response.tolerance < LOCALITY_FRAME)
-		conf_diag_add(p->diag, CONF_WARNING,
-			      later(p, "response", "tolerance", "exec_abort_limit"),
-			      "tolerance is not less than exec_abort_limit: "
-			      "execve fails before any call is delayed");
-	if (conf->detection.normal_factor <= conf->detection.normal_factor_den)
-		conf_diag_add(p->diag, CONF_WARNING,
-			      later(p, "detection", "normal_factor", "normal_factor_den"),
-			      "normal_factor is not more than normal_factor_den: "
-			      "a profile freezes as soon as one call brings nothing new");
-}
-
-/* Run inih over the text. */
-static int parse(struct parser *p)
+void text_begin(struct parser *p, uint32_t file)
 {
 	static const char bom[] = "\xef\xbb\xbf";
-	const size_t bom_len = sizeof(bom) - 1, n_errors = p->diag->n_errors;
+	const size_t bom_len = sizeof(bom) - 1;
+	const struct conf_source *source = &p->sources[file];
+
+	p->file = file;
+	p->place = (struct conf_place){.file = source->name};
+	p->where = BEFORE_SECTIONS;
+	p->next = source->text;
+	p->end = source->len ? source->text + source->len : source->text;
+	memset(p->section_lines, 0, sizeof(p->section_lines));
+	if (source->len >= bom_len && !memcmp(p->next, bom, bom_len))
+		p->next += bom_len;
+}
+
+/* Run inih over a text. */
+static int text_parse(struct parser *p, uint32_t file)
+{
+	const size_t n_errors = p->diag->n_errors;
 	int line;
 
-	if ((size_t)(p->end - p->next) >= bom_len && !memcmp(p->next, bom, bom_len))
-		p->next += bom_len;
+	text_begin(p, file);
 	line = ini_parse_stream(line_read, p, option_read, p);
 	if (line < 0 || p->err)
 		return -ENOMEM;
@@ -359,26 +239,51 @@ static int parse(struct parser *p)
 
 		conf_diag_add(p->diag, CONF_ERROR, &place, "cannot be understood");
 	}
-	if (p->diag->n_errors == n_errors)
-		check_together(p);
-	return p->diag->n_errors == n_errors ? 0 : -EINVAL;
+	return 0;
+}
+
+/* Remember the names of the texts, for the origins of values. */
+static int files_name(struct conf *conf, const struct conf_source *sources, size_t n_sources)
+{
+	conf->files = calloc(n_sources + 1, sizeof(*conf->files));
+	if (!conf->files)
+		return -ENOMEM;
+	for (; conf->n_files < n_sources; conf->n_files++) {
+		conf->files[conf->n_files] = strdup(sources[conf->n_files].name);
+		if (!conf->files[conf->n_files])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int conf_parse_all(const struct conf_source *sources, size_t n_sources, struct conf **ret_conf,
+		   struct conf_diag *diag)
+{
+	CONF_CLEANUP struct conf *conf = NULL;
+	struct parser p = {.sources = sources, .diag = diag};
+	const size_t n_errors = diag->n_errors;
+	int err = conf_new_default(&conf);
+
+	if (!err)
+		err = files_name(conf, sources, n_sources);
+	p.conf = conf;
+	for (uint32_t i = 0; i < n_sources && !err; i++)
+		err = text_parse(&p, i);
+	if (err)
+		return err;
+	if (diag->n_errors == n_errors)
+		together_check(&p);
+	if (diag->n_errors != n_errors)
+		return -EINVAL;
+	*ret_conf = conf;
+	conf = NULL;
+	return 0;
 }
 
 int conf_parse(const char *name, const char *text, size_t len, struct conf **ret_conf,
 	       struct conf_diag *diag)
 {
-	CONF_CLEANUP struct conf *conf = NULL;
-	struct parser p = {.place = {.file = name}, .next = text, .diag = diag};
-	int err = conf_new_default(&conf);
+	const struct conf_source source = {name, text, len};
 
-	if (err)
-		return err;
-	p.conf = conf;
-	p.end = len ? text + len : text;
-	err = parse(&p);
-	if (err)
-		return err;
-	*ret_conf = conf;
-	conf = NULL;
-	return 0;
+	return conf_parse_all(&source, 1, ret_conf, diag);
 }

@@ -162,16 +162,19 @@ static int config_load(const struct arguments *arguments, struct conf **ret)
 {
 	struct conf_diag diag = {0};
 	CONF_CLEANUP struct conf *conf = NULL;
+	enum conf_mode mode;
 	int r = conf_load(arguments->config, &conf, &diag);
 
 	conf_diag_print(&diag, stderr);
 	conf_diag_clear(&diag);
 	if (r)
 		return r;
-	if (arguments->mode && conf_mode_from_name(arguments->mode, &conf->enforcer.mode)) {
+	if (arguments->mode && conf_mode_from_name(arguments->mode, &mode)) {
 		log_error("--mode %s: there is monitor, dry-run and enforce", arguments->mode);
 		return -EINVAL;
 	}
+	if (arguments->mode)
+		conf_set_mode(conf, mode);
 	*ret = TAKE_PTR(conf);
 	return 0;
 }
@@ -276,7 +279,7 @@ int main(int argc, char **argv)
 	if (config_load(&arguments, &conf) && (!arguments.release || conf_new_default(&conf)))
 		return EXIT_FAILURE;
 	if (arguments.dump_config)
-		conf_dump(conf, stdout);
+		conf_dump(conf, true, stdout);
 	if (arguments.check_config || arguments.dump_config)
 		return EXIT_SUCCESS;
 	if (arguments.release)

@@ -30,7 +30,7 @@ static char *dump(const struct conf *conf)
 	FILE *out = open_memstream(&text, &size);
 
 	require(out != NULL);
-	conf_dump(conf, out);
+	conf_dump(conf, false, out);
 	require(fclose(out) == 0);
 	return text;
 }

@@ -10,75 +10,7 @@
 
 #include <cmocka.h>
 
-#include "../../conf/conf.h"
-
-/* Each test has a directory of its own. */
-struct place {
-	char dir[64];
-	char file[80];
-};
-
-static int place_setup(void **state)
-{
-	struct place *place = calloc(1, sizeof(*place));
-
-	if (!place)
-		return -1;
-	snprintf(place->dir, sizeof(place->dir), "/tmp/ebph-conf-test.XXXXXX");
-	if (!mkdtemp(place->dir))
-		return -1;
-	snprintf(place->file, sizeof(place->file), "%s/ebph.conf", place->dir);
-	*state = place;
-	return 0;
-}
-
-static int place_teardown(void **state)
-{
-	struct place *place = *state;
-
-	unlink(place->file);
-	rmdir(place->dir);
-	free(place);
-	return 0;
-}
-
-static void file_write(const struct place *place, const char *text, off_t size)
-{
-	const int fd = open(place->file, O_WRONLY | O_CREAT | O_EXCL, 0600);
-	const size_t len = strlen(text);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, len), len);
-	if (size)
-		assert_int_equal(ftruncate(fd, size), 0);
-	assert_int_equal(close(fd), 0);
-}
-
-/* Load, and compare what is printed with the path and expected. */
-static int loaded(const char *path, const char *expected)
-{
-	CONF_CLEANUP struct conf *conf = NULL;
-	struct conf_diag diag = {0};
-	char *printed = NULL, *all = NULL;
-	size_t size;
-	FILE *out = open_memstream(&printed, &size);
-	int err = conf_load(path, &conf, &diag);
-
-	assert_non_null(out);
-	conf_diag_print(&diag, out);
-	fclose(out);
-	conf_diag_clear(&diag);
-	size = strlen(path) + strlen(expected) + 1;
-	all = calloc(1, size);
-	assert_non_null(all);
-	if (*expected)
-		snprintf(all, size, "%s%s", path, expected);
-	assert_string_equal(printed, all);
-	assert_true(!err == !!conf);
-	free(all);
-	free(printed);
-	return err;
-}
+#include "conf_place.h"
 
 static void file_is_read(void **state)
 {

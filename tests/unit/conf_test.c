@@ -21,7 +21,7 @@ static char *written(const struct conf *conf)
 
 	assert_non_null(out);
 	if (conf)
-		conf_dump(conf, out);
+		conf_dump(conf, false, out);
 	else
 		conf_write_example(out);
 	fclose(out);
