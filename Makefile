@@ -39,6 +39,7 @@ SKELETONS := $(BUILD)/ebph.skel.h $(BUILD)/probe.skel.h
 CONF_SRCS     := $(filter-out conf/example.c,$(wildcard conf/*.c))
 ENFORCER_SRCS := $(filter-out enforcer/main.c,$(wildcard enforcer/*.c))
 CONF_OBJS     := $(CONF_SRCS:%.c=$(BUILD)/%.o)
+CALLNAME_OBJS := $(BUILD)/enforcer/callname.o $(BUILD)/enforcer/callname_table.o
 ENFORCER_OBJS := $(ENFORCER_SRCS:%.c=$(BUILD)/%.o) $(BUILD)/enforcer/callname_table.o
 
 .DELETE_ON_ERROR:
@@ -94,7 +95,7 @@ $(BUILD)/ebphd: $(BUILD)/enforcer/main.o $(ENFORCER_OBJS) $(CONF_OBJS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
-$(BUILD)/conf-example: $(BUILD)/conf/example.o $(CONF_OBJS)
+$(BUILD)/conf-example: $(BUILD)/conf/example.o $(CONF_OBJS) $(CALLNAME_OBJS)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -linih -o $@
 
 # The example is the compiled defaults, commented out. It lies in the tree for who reads there; a

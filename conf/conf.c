@@ -10,13 +10,14 @@
 int conf_new_default(struct conf **ret_conf)
 {
 	CONF_CLEANUP struct conf *conf = calloc(1, sizeof(*conf));
-	char reason[CONF_REASON_MAX];
+	struct conf_reason reason;
 	int err;
 
 	if (!conf)
 		return -ENOMEM;
 	for (size_t i = 0; i < conf_n_options; i++) {
-		err = conf_option_set(&conf_options[i], conf, conf_options[i].default_text, reason);
+		err = conf_option_set(&conf_options[i], conf, conf_options[i].default_text,
+				      &reason);
 		if (err)
 			return err;
 	}
@@ -30,8 +31,7 @@ void conf_free(struct conf *conf)
 	if (!conf)
 		return;
 	for (size_t i = 0; i < conf_n_options; i++)
-		if (conf_options[i].type == CONF_TYPE_PATH)
-			free(*(char **)((char *)conf + conf_options[i].offset));
+		conf_option_clear(&conf_options[i], conf);
 	for (size_t i = 0; i < conf->n_files; i++)
 		free(conf->files[i]);
 	free(conf->files);

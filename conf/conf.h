@@ -57,6 +57,27 @@ struct conf_origin {
 /** The origin of a value that the command line has decided. */
 #define CONF_ORIGIN_COMMAND_LINE ((struct conf_origin){.line = UINT32_MAX})
 
+/** Which programs are followed. */
+enum conf_scope {
+	CONF_SCOPE_ALL,
+	CONF_SCOPE_LISTED, /* those that a section [binary] is for */
+};
+
+/** A word of a list. */
+struct conf_word {
+	char *text;   /* as in the file */
+	char *real;   /* of a path that leads elsewhere through symbolic links: where; or NULL */
+	bool is_glob; /* for fnmatch(3); else the one path */
+	uint16_t n_literal; /* of .text before its first wildcard; of a path, all */
+	uint32_t id;	    /* of a system call: its id; of a user: uid */
+};
+
+/** Words, each once, in the order of the files. Begin with {0}. */
+struct conf_list {
+	struct conf_word *words;
+	size_t n;
+};
+
 /**
  * Options by section, under the names that they have in the file; durations end in _ns, sizes are
  * in bytes.
@@ -64,6 +85,7 @@ struct conf_origin {
 struct conf {
 	struct {
 		enum conf_mode mode;
+		enum conf_scope scope;
 		bool require;  /* refuse to start where mode = enforce cannot be done in full */
 		char *run_dir; /* socket, pid file, saved state */
 		char *bpf_dir; /* pinned maps; on a bpf file system */
@@ -88,6 +110,15 @@ struct conf {
 		bool deferral;		   /* delays before the call takes effect */
 		uint32_t exec_abort_limit; /* LFC at which every execve is aborted */
 	} response;
+
+	/* What is neither delayed nor aborted, whoever does it. */
+	struct {
+		struct conf_list executables; /* paths and globs */
+		struct conf_list users;
+		struct conf_list cgroups; /* paths and globs, or names of systemd units */
+		struct conf_list calls;
+		struct conf_list exec; /* paths and globs of what is executed */
+	} allow;
 
 	struct {
 		uint32_t max_profiles;
@@ -151,7 +182,7 @@ static inline void conf_freep(struct conf **conf)
 /**
  * Read a file over the defaults, and over it those in the directory PATH.d whose names end in
  * ".conf" and do not begin with a dot, in the order of strcmp(3). What a later file says of an
- * option replaces what an earlier one said.
+ * option replaces what an earlier one said; to a list it adds.
  *
  * Refused are files that do not exist or cannot be read, that are no regular files, that belong
  * neither to root nor to the effective user, that group or others may write, or that are larger
@@ -231,6 +262,15 @@ void conf_set_mode(struct conf *conf, enum conf_mode mode);
  * @param out Where to; write errors are left to the caller's ferror().
  */
 void conf_write_example(FILE *out);
+
+/** Is a path, free of symbolic links, what the word says? Of lists of paths. */
+bool conf_word_matches(const struct conf_word *word, const char *path);
+
+/** Is it what any of the words says? */
+bool conf_list_matches(const struct conf_list *list, const char *path);
+
+/** Has the list a word with this id? Of lists of system calls and of users. */
+bool conf_list_has_id(const struct conf_list *list, uint32_t id);
 
 /** The name of a mode, as in the file; "unknown" for any other number. */
 const char *conf_mode_name(enum conf_mode mode);

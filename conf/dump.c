@@ -50,6 +50,30 @@ void conf_origin_print(const struct conf *conf, struct conf_origin origin, FILE 
 		fprintf(out, "%s:%u", conf->files[origin.file], origin.line);
 }
 
+static const struct conf_list *option_list(const struct conf_option *option,
+					   const struct conf *conf)
+{
+	return conf_option_list(option, (struct conf *)conf);
+}
+
+/* A list may take many lines: no line of a file may be too long. */
+static void list_dump(const struct conf_option *option, const struct conf_list *list, FILE *out)
+{
+	size_t column = 0;
+
+	for (size_t i = 0; i < list->n; i++) {
+		const size_t len = strlen(list->words[i].text);
+
+		if (!column || column + 1 + len > COMMENT_WIDTH) {
+			fprintf(out, "%s%s =", column ? "\n" : "", option->name);
+			column = strlen(option->name) + 2;
+		}
+		fprintf(out, " %s", list->words[i].text);
+		column += 1 + len;
+	}
+	fputc('\n', out);
+}
+
 static void option_dump(const struct conf_option *option, const struct conf *conf,
 			bool with_origins, FILE *out)
 {
@@ -57,6 +81,14 @@ static void option_dump(const struct conf_option *option, const struct conf *con
 		fputs("# ", out);
 		conf_origin_print(conf, conf->origins[option - conf_options], out);
 		fputc('\n', out);
+	}
+	if (conf_option_is_empty(option, conf)) {
+		fprintf(out, "%s =\n", option->name);
+		return;
+	}
+	if (conf_type_is_list(option->type)) {
+		list_dump(option, option_list(option, conf), out);
+		return;
 	}
 	fprintf(out, "%s = ", option->name);
 	conf_option_print(option, conf, out);
@@ -71,7 +103,8 @@ static void option_write_example(const struct conf_option *option, FILE *out)
 	comment_print(option->help, out);
 	conf_option_expected(option, expected, sizeof(expected));
 	fprintf(out, "# Value: %s.\n", expected);
-	fprintf(out, "#%s = %s\n", option->name, option->default_text);
+	fprintf(out, "#%s =%s%s\n", option->name, *option->default_text ? " " : "",
+		option->default_text);
 }
 
 void conf_dump(const struct conf *conf, bool with_origins, FILE *out)
@@ -94,7 +127,16 @@ void conf_write_example(FILE *out)
 		"mark before it. A comment needs a line of its own, and every line begins in the "
 		"first column. Durations are whole numbers with a unit: ns, us, ms, s, min, h or "
 		"d. Sizes are whole numbers of bytes, or with a unit: K, M or G, powers of 1024. "
+		"A list may go on in another line with the same name. "
 		"`ebphd --check-config` says what is wrong with a file.\n"
+		"\n"
+		"Files whose names end in .conf in the directory " CONF_PATH_DEFAULT
+		".d are read after "
+		"this one, in the order of their names. What they say of an option replaces what "
+		"was "
+		"said before; to a list they add, unless they empty it first, with nothing after "
+		"the "
+		"=.\n"
 		"\n"
 		"A lookahead pair is a system call and one of the 8 before it. A profile is what "
 		"one "

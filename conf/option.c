@@ -29,6 +29,13 @@ const char *const conf_upgrade_names[] = {
 	NULL,
 };
 
+const char *const conf_scope_names[] = {
+	[CONF_SCOPE_ALL] = "all",
+	[CONF_SCOPE_LISTED] = "listed",
+	NULL,
+};
+
+static_assert(sizeof(enum conf_scope) == sizeof(unsigned int), "likewise");
 static_assert(sizeof(enum conf_mode) == sizeof(unsigned int), "an enum is stored as unsigned int");
 static_assert(sizeof(enum conf_upgrade) == sizeof(unsigned int), "likewise");
 
@@ -36,6 +43,8 @@ const struct conf_section conf_sections[] = {
 	{"enforcer", "What ebphd does, and where it keeps its files."},
 	{"detection", "When a profile has learned enough to be believed."},
 	{"response", "What an anomaly costs."},
+	{"allow", "What is neither delayed nor refused, whoever does it. It is still learned and "
+		  "reported."},
 	{"store", "What is kept, and where, and how much."},
 	{"log", "What is written down."},
 };
@@ -63,6 +72,8 @@ static_assert(ARRAY_SIZE(conf_sections) <= CONF_SECTIONS_MAX, "raise CONF_SECTIO
 	{#s, #n, CONF_TYPE_ENUM, FIELD(s.n, enum kind), 0, 0, kind##_names, preset, text}
 #define PATH(s, n, min, max, preset, text)                                                         \
 	{#s, #n, CONF_TYPE_PATH, FIELD(s.n, char *), min, max, NULL, preset, text}
+#define LIST(s, n, kind, text)                                                                     \
+	{#s, #n, CONF_TYPE_##kind, FIELD(s.n, struct conf_list), 0, 0, NULL, "", text}
 /* clang-format on */
 
 const struct conf_option conf_options[] = {
@@ -71,6 +82,10 @@ const struct conf_option conf_options[] = {
 	     "abort, "
 	     "do nothing, count and log what would have been done. enforce: do it. Begin with "
 	     "dry-run, and read what would have been done before you enforce."),
+	ENUM(enforcer, scope, conf_scope, "all",
+	     "all: every program of the host is followed. listed: only those that a section "
+	     "[binary PATH] is for; all others cost nearly nothing. Begin with three services, and "
+	     "grow to the host."),
 	BOOL(enforcer, require, "no",
 	     "What to do if mode = enforce and this kernel cannot do all of it. yes: refuse to "
 	     "start. no: start with what there is, and say what is missing."),
@@ -135,6 +150,24 @@ const struct conf_option conf_options[] = {
 	COUNT32(response, exec_abort_limit, 1, 1000000, "10",
 		"An execve fails when the call itself is anomalous, or when there are this many "
 		"recent anomalies."),
+
+	LIST(allow, executables, PATHS,
+	     "Programs that are never delayed, and whose execves are never refused. A path is that "
+	     "of the file itself or of a symbolic link to it. In a glob, * and ? and [a-z] stand "
+	     "for anything but '/'."),
+	LIST(allow, users, USERS,
+	     "Users whose processes are never delayed, by their real uid. Names are looked up in "
+	     "/etc/passwd only; give the number of a user who comes from elsewhere."),
+	LIST(allow, cgroups, CGROUPS,
+	     "Control groups, as /proc/PID/cgroup has them, whose processes are never delayed; "
+	     "those below them too. A name without '/' is that of a systemd unit, such as "
+	     "ssh.service."),
+	LIST(allow, calls, CALLS,
+	     "System calls that are never delayed, such as fsync. Those of 32-bit programs and of "
+	     "io_uring are calls of their own: ia32:fsync, uring:fsync."),
+	LIST(allow, exec, PATHS,
+	     "Programs whose execution is never refused, whoever asks for it; paths and globs, as "
+	     "for executables."),
 
 	COUNT32(store, max_profiles, 16, 65536, "4096",
 		"Most profiles in memory, one for each executable. When all are in use, the "

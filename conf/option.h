@@ -17,7 +17,17 @@ enum conf_type {
 	CONF_TYPE_SIZE,	    /* uint64_t, bytes; a whole number with K, M, G (1024^n) or no unit */
 	CONF_TYPE_ENUM,	    /* unsigned int: index of one of the names */
 	CONF_TYPE_PATH,	    /* char *, absolute, on the heap */
+	/* struct conf_list each, of words with blanks between them: */
+	CONF_TYPE_PATHS,   /* absolute paths and globs */
+	CONF_TYPE_CALLS,   /* system calls by name */
+	CONF_TYPE_USERS,   /* by name or number */
+	CONF_TYPE_CGROUPS, /* absolute paths and globs, or names of systemd units */
 };
+
+static inline bool conf_type_is_list(enum conf_type type)
+{
+	return type >= CONF_TYPE_PATHS;
+}
 
 struct conf_option {
 	const char *section;
@@ -48,12 +58,21 @@ extern const size_t conf_n_sections;
 /** Most bytes of a path; with its name it must fit a line of CONF_LINE_MAX. */
 #define CONF_PATH_LEN_MAX 170
 
-/** Room for any message about a value. */
+/** Most words of a list. */
+#define CONF_LIST_MAX 4096
+
+/** Why a value is refused, and what was expected. */
 #define CONF_REASON_MAX 512
+
+struct conf_reason {
+	size_t at; /* what it is about begins there in the value */
+	char text[CONF_REASON_MAX];
+};
 
 /** Of each enum, by its values, NULL at the end. */
 extern const char *const conf_mode_names[];
 extern const char *const conf_upgrade_names[];
+extern const char *const conf_scope_names[];
 
 /** The option of this name in this section, or NULL; section NULL: in any section. */
 const struct conf_option *conf_option_find(const char *section, const char *name);
@@ -74,13 +93,17 @@ const struct conf_section *conf_section_near(const char *name);
  * Parse a value and store it.
  *
  * @param option Which option.
- * @param conf Where it is stored; untouched on failure. A path stored there before is freed.
+ * @param conf Where it is stored; untouched on failure. A path stored there before is freed. To a
+ *        list the words are added; no words empty it.
  * @param text The value, without spaces around it.
- * @param ret_reason Why the value is refused, and what was expected; written on -EINVAL only.
+ * @param ret_reason Why the value is refused; written on -EINVAL only.
  * @return 0, -EINVAL or -ENOMEM.
  */
 int conf_option_set(const struct conf_option *option, struct conf *conf, const char *text,
-		    char ret_reason[static CONF_REASON_MAX]);
+		    struct conf_reason *ret_reason);
+
+/** Free what the field of an option holds, and make it empty. */
+void conf_option_clear(const struct conf_option *option, struct conf *conf);
 
 /** Write the value of an option as conf_option_set() reads it. */
 void conf_option_print(const struct conf_option *option, const struct conf *conf, FILE *out);
@@ -94,5 +117,44 @@ void conf_option_print(const struct conf_option *option, const struct conf *conf
  * @param size Size of ret_text in bytes, at least 1.
  */
 void conf_option_expected(const struct conf_option *option, char *ret_text, size_t size);
+
+/** Is it a path or a list, and nothing in it? */
+bool conf_option_is_empty(const struct conf_option *option, const struct conf *conf);
+
+/** The field of a list. */
+struct conf_list *conf_option_list(const struct conf_option *option, struct conf *conf);
+
+/** Say "'text' is WRONG; expected WHAT". Returns -EINVAL. */
+int conf_option_refuse(const struct conf_option *option, const char *text, const char *wrong,
+		       struct conf_reason *ret_reason);
+
+/* ---- lists (list.c) ------------------------------------------------------------------------ */
+
+/** Add the words of a value: what conf_option_set() does for lists. */
+int conf_list_add(const struct conf_option *option, struct conf_list *list, const char *text,
+		  struct conf_reason *ret_reason);
+
+void conf_list_clear(struct conf_list *list);
+
+/** Why a text is no path or glob that programs could have, as in "'text' is ..."; or NULL. */
+const char *conf_pattern_wrong(const char *text);
+
+/** Fill in all of a word that follows from its text, a path or glob. */
+void conf_word_classify(struct conf_word *word);
+
+/* ---- what is asked of the host (host.c; the fuzzer has its own) ----------------------------- */
+
+/**
+ * The number of a user.
+ *
+ * From /etc/passwd alone: to ask name services would let ebphd wait for others, whom it may have
+ * stopped, and open sockets.
+ *
+ * @return 0, or -ENOENT.
+ */
+int conf_user_find(const char *name, uint32_t *ret_uid);
+
+/** Where a path leads, free of symbolic links; on the heap. NULL: nowhere, or no memory. */
+char *conf_path_real(const char *path);
 
 #endif

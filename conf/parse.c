@@ -182,7 +182,7 @@ static int option_read(void *user, const char *inih_section, const char *name, c
 	const char *section = p->section->name;
 	const struct conf_option *option = conf_option_find(section, name);
 	const struct conf_origin here = {.line = p->place.line, .file = p->file};
-	char reason[CONF_REASON_MAX];
+	struct conf_reason reason;
 	struct conf_origin *origin;
 	int err;
 
@@ -192,15 +192,17 @@ static int option_read(void *user, const char *inih_section, const char *name, c
 		return 1;
 	}
 	origin = conf_option_origin(option, p->conf);
-	if (origin->line && origin->file == here.file) {
+	/* A list may go on in another line; to empty it then would be a mistake. */
+	if (origin->line && origin->file == here.file &&
+	    !(conf_type_is_list(option->type) && *value)) {
 		ERROR(p, 0, "option '%s' was there before, in line %u; expected it once", name,
 		      origin->line);
 		return 1;
 	}
 	*origin = here;
-	err = conf_option_set(option, p->conf, value, reason);
+	err = conf_option_set(option, p->conf, value, &reason);
 	if (err == -EINVAL)
-		ERROR(p, value_index(&p->place), "%s: %s", name, reason);
+		ERROR(p, value_index(&p->place) + reason.at, "%s: %s", name, reason.text);
 	else if (err)
 		p->err = err;
 	return 1;

@@ -126,20 +126,33 @@ void conf_option_expected(const struct conf_option *option, char *ret_text, size
 		snprintf(ret_text, size, "an absolute path of at most %" PRIu64 " bytes%s",
 			 option->max, option->min ? "" : ", or nothing");
 		break;
+	case CONF_TYPE_PATHS:
+		snprintf(ret_text, size, "absolute paths or globs, with blanks between them");
+		break;
+	case CONF_TYPE_CALLS:
+		snprintf(ret_text, size, "names of system calls, with blanks between them");
+		break;
+	case CONF_TYPE_USERS:
+		snprintf(ret_text, size, "names or numbers of users, with blanks between them");
+		break;
+	case CONF_TYPE_CGROUPS:
+		snprintf(ret_text, size,
+			 "paths or globs of cgroups, or systemd units, with blanks between them");
+		break;
 	}
 }
 
-/* Fill in "'text' is WRONG; expected WHAT". */
-static int refuse(const struct conf_option *option, const char *text, const char *wrong,
-		  char ret_reason[static CONF_REASON_MAX])
+int conf_option_refuse(const struct conf_option *option, const char *text, const char *wrong,
+		       struct conf_reason *ret_reason)
 {
 	char expected[CONF_REASON_MAX / 2];
 
 	conf_option_expected(option, expected, sizeof(expected));
+	ret_reason->at = 0;
 	if (!*text)
-		snprintf(ret_reason, CONF_REASON_MAX, "no value; expected %s", expected);
+		snprintf(ret_reason->text, CONF_REASON_MAX, "no value; expected %s", expected);
 	else
-		snprintf(ret_reason, CONF_REASON_MAX, "'%.200s' %s; expected %s", text, wrong,
+		snprintf(ret_reason->text, CONF_REASON_MAX, "'%.200s' %s; expected %s", text, wrong,
 			 expected);
 	return -EINVAL;
 }
@@ -264,7 +277,7 @@ static int path_set(char **path, const char *text)
 }
 
 int conf_option_set(const struct conf_option *option, struct conf *conf, const char *text,
-		    char ret_reason[static CONF_REASON_MAX])
+		    struct conf_reason *ret_reason)
 {
 	void *to = field(option, conf);
 	const char *wrong = NULL;
@@ -296,8 +309,41 @@ int conf_option_set(const struct conf_option *option, struct conf *conf, const c
 		if (!wrong)
 			return path_set(to, text);
 		break;
+	case CONF_TYPE_PATHS:
+	case CONF_TYPE_CALLS:
+	case CONF_TYPE_USERS:
+	case CONF_TYPE_CGROUPS:
+		return conf_list_add(option, to, text, ret_reason);
 	}
-	return wrong ? refuse(option, text, wrong, ret_reason) : 0;
+	return wrong ? conf_option_refuse(option, text, wrong, ret_reason) : 0;
+}
+
+static void list_print(const struct conf_list *list, FILE *out)
+{
+	for (size_t i = 0; i < list->n; i++)
+		fprintf(out, "%s%s", i ? " " : "", list->words[i].text);
+}
+
+bool conf_option_is_empty(const struct conf_option *option, const struct conf *conf)
+{
+	if (conf_type_is_list(option->type))
+		return !((const struct conf_list *)const_field(option, conf))->n;
+	return option->type == CONF_TYPE_PATH && !**(char *const *)const_field(option, conf);
+}
+
+struct conf_list *conf_option_list(const struct conf_option *option, struct conf *conf)
+{
+	return field(option, conf);
+}
+
+void conf_option_clear(const struct conf_option *option, struct conf *conf)
+{
+	if (conf_type_is_list(option->type)) {
+		conf_list_clear(field(option, conf));
+	} else if (option->type == CONF_TYPE_PATH) {
+		free(*(char **)field(option, conf));
+		*(char **)field(option, conf) = NULL;
+	}
 }
 
 void conf_option_print(const struct conf_option *option, const struct conf *conf, FILE *out)
@@ -325,6 +371,12 @@ void conf_option_print(const struct conf_option *option, const struct conf *conf
 		break;
 	case CONF_TYPE_PATH:
 		fputs(*(char *const *)from, out);
+		break;
+	case CONF_TYPE_PATHS:
+	case CONF_TYPE_CALLS:
+	case CONF_TYPE_USERS:
+	case CONF_TYPE_CGROUPS:
+		list_print(from, out);
 		break;
 	}
 }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "enforcer/callname.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "bpf/callid.h"
 
@@ -26,4 +29,34 @@ const char *callname(uint32_t id, char buffer[static CALLNAME_MAX])
 	else
 		snprintf(buffer, CALLNAME_MAX, "call %u", id);
 	return buffer;
+}
+
+/* The table's rows, by name; made at the first use. */
+static const char *const *by_name[CALLNAME_TABLE_SIZE];
+static size_t n_by_name;
+
+static int names_compare(const void *a, const void *b)
+{
+	return strcmp(**(const char *const *const *)a, **(const char *const *const *)b);
+}
+
+static void by_name_make(void)
+{
+	for (size_t id = 0; id < CALLNAME_TABLE_SIZE; id++)
+		if (callname_table[id])
+			by_name[n_by_name++] = &callname_table[id];
+	qsort(by_name, n_by_name, sizeof(*by_name), names_compare);
+}
+
+int callname_find(const char *name, uint32_t *ret_id)
+{
+	const char *const *key = &name, *const * *found;
+
+	if (!n_by_name)
+		by_name_make();
+	found = bsearch(&key, by_name, n_by_name, sizeof(*by_name), names_compare);
+	if (!found)
+		return -ENOENT;
+	*ret_id = (uint32_t)(*found - callname_table);
+	return 0;
 }

@@ -21,4 +21,12 @@ extern const char *const callname_table[CALLNAME_TABLE_SIZE];
  */
 const char *callname(uint32_t id, char buffer[static CALLNAME_MAX]);
 
+/**
+ * callname_find() - the id of a call that the table has.
+ * @name: as callname() writes it
+ *
+ * Return: 0; -ENOENT.
+ */
+int callname_find(const char *name, uint32_t *ret_id);
+
 #endif

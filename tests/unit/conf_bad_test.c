@@ -48,10 +48,10 @@ static const struct bad {
 	    "f:1:2: unknown section [respnse]; did you mean [response]?\n"),
 	BAD("unknown section like none", "[nginx]\n",
 	    "f:1:2: unknown section [nginx]; "
-	    "expected one of [enforcer] [detection] [response] [store] [log]\n"),
+	    "expected one of [enforcer] [detection] [response] [allow] [store] [log]\n"),
 	BAD("section without a name", "[]\n",
 	    "f:1:2: unknown section []; "
-	    "expected one of [enforcer] [detection] [response] [store] [log]\n"),
+	    "expected one of [enforcer] [detection] [response] [allow] [store] [log]\n"),
 	BAD("section whose name inih would cut", "[" X10 X10 X10 X10 X10 "]\n",
 	    "f:1:2: name of the section too long: 50 bytes; expected at most 49\n"),
 	BAD("section without bracket, its options passed over", "[log\nevents = x\n",
@@ -212,12 +212,42 @@ static const struct bad {
 	    "f:3:14: delay_base exceeds max_delay; lower it or raise the other\n"),
 	BAD("greatest delay below the default base", "[response]\nmax_delay = 5ms\n",
 	    "f:2:13: delay_base exceeds max_delay; lower it or raise the other\n"),
+	BAD("system call that there is not", "[allow]\ncalls = read  wriet\n",
+	    "f:2:15: calls: 'wriet' is no system call; expected names of system calls, with blanks between them\n"),
+	BAD("commas between system calls", "[allow]\ncalls = read, write\n",
+	    "f:2:9: calls: 'read,' is no system call; expected names of system calls, with blanks between them\n"),
+	BAD("system call of no ABI", "[allow]\ncalls = x32:read\n",
+	    "f:2:9: calls: 'x32:read' is no system call; expected names of system calls, with blanks between them\n"),
+	BAD("user that there is not", "[allow]\nusers = root no-such-user\n",
+	    "f:2:14: users: 'no-such-user' is no user in /etc/passwd; expected names or numbers of users, with blanks between them\n"),
+	BAD("user whose number has a tail", "[allow]\nusers = 10x\n",
+	    "f:2:9: users: '10x' is no number of a user; expected names or numbers of users, with blanks between them\n"),
+	BAD("user whose number means nobody", "[allow]\nusers = 4294967295\n",
+	    "f:2:9: users: '4294967295' is no number of a user; expected names or numbers of users, with blanks between them\n"),
+	BAD("user whose number would wrap round to root", "[allow]\nusers = 18446744073709551616\n",
+	    "f:2:9: users: '18446744073709551616' is no number of a user; expected names or numbers of users, with blanks between them\n"),
+	BAD("executable that is relative", "[allow]\nexecutables = /a b\n",
+	    "f:2:18: executables: 'b' does not begin with '/'; expected absolute paths or globs, with blanks between them\n"),
+	BAD("executable that is a directory, by its name", "[allow]\nexec = /usr/bin/\n",
+	    "f:2:8: exec: '/usr/bin/' ends in '/', give what is in there; expected absolute paths or globs, with blanks between them\n"),
+	BAD("path that goes back", "[allow]\nexec = /usr/../bin/x\n",
+	    "f:2:8: exec: '/usr/../bin/x' has an empty part, or '.' or '..' as part; expected absolute paths or globs, with blanks between them\n"),
+	BAD("glob across directories", "[allow]\nexec = /opt/**/x\n",
+	    "f:2:8: exec: '/opt/**/x' has '**', give one '*' for each directory; expected absolute paths or globs, with blanks between them\n"),
+	BAD("glob that ends in the middle", "[allow]\nexec = /opt/x\\\n",
+	    "f:2:8: exec: '/opt/x\\' ends in '\\', which takes its meaning from the next character; expected absolute paths or globs, with blanks between them\n"),
+	BAD("control group that is neither path nor unit", "[allow]\ncgroups = ssh.service sshd\n",
+	    "f:2:23: cgroups: 'sshd' is no unit that has a cgroup (NAME.service, NAME.slice, NAME.scope); expected paths or globs of cgroups, or systemd units, with blanks between them\n"),
+	BAD("list emptied below its words", "[allow]\ncalls = read\ncalls =\n",
+	    "f:3:1: option 'calls' was there before, in line 2; expected it once\n"),
+	BAD("unknown scope", "[enforcer]\nscope = some\n",
+	    "f:2:9: scope: 'some' is unknown; expected one of all, listed\n"),
 	BAD("several errors in one go", "x = 1\n[enforcer]\nmode\nrequire = 2\n[foo]\n[log\n",
 	    "f:1:1: option 'x' before any section; expected a line such as [enforcer] above\n"
 	    "f:3:5: no '='; expected NAME = VALUE\n"
 	    "f:4:11: require: '2' is neither; expected yes or no\n"
 	    "f:5:2: unknown section [foo]; "
-	    "expected one of [enforcer] [detection] [response] [store] [log]\n"
+	    "expected one of [enforcer] [detection] [response] [allow] [store] [log]\n"
 	    "f:6:5: no ']' after the name of the section\n"),
 };
 /* clang-format on */

@@ -34,6 +34,7 @@ static void empty_text_gives_the_defaults(void **state)
 
 	(void)state;
 	assert_int_equal(conf->enforcer.mode, CONF_MODE_DRY_RUN);
+	assert_int_equal(conf->enforcer.scope, CONF_SCOPE_ALL);
 	assert_false(conf->enforcer.require);
 	assert_string_equal(conf->enforcer.run_dir, "/run/ebph");
 	assert_string_equal(conf->enforcer.bpf_dir, "/sys/fs/bpf/ebph");
@@ -56,14 +57,15 @@ static void empty_text_gives_the_defaults(void **state)
 }
 
 /* No value is a default, and no two fields of one type have the same. */
-static const char all_set[] = "[enforcer]\nmode = enforce\nrequire = yes\nrun_dir = /r\n"
-			      "bpf_dir = /b\n[detection]\nmin_calls = 4294967296\nmin_runs = 5\n"
-			      "normal_wait = 90s\nnormal_factor = 64\nnormal_factor_den = 17\n"
-			      "[response]\ndelay_base = 2ms\nmax_delay = 1h\ntolerance = 6\n"
-			      "exec_abort_limit = 20\n[store]\nmax_profiles = 512\n"
-			      "memory_limit = 3072M\nstate_dir = /s\nsave_interval = 120s\n"
-			      "on_upgrade = fresh\nmax_saved = 10000000\n"
-			      "[log]\nevents =\n";
+static const char all_set[] =
+	"[enforcer]\nmode = enforce\nscope = listed\nrequire = yes\nrun_dir = /r\n"
+	"bpf_dir = /b\n[detection]\nmin_calls = 4294967296\nmin_runs = 5\n"
+	"normal_wait = 90s\nnormal_factor = 64\nnormal_factor_den = 17\n"
+	"[response]\ndelay_base = 2ms\nmax_delay = 1h\ntolerance = 6\n"
+	"exec_abort_limit = 20\n[store]\nmax_profiles = 512\n"
+	"memory_limit = 3072M\nstate_dir = /s\nsave_interval = 120s\n"
+	"on_upgrade = fresh\nmax_saved = 10000000\n"
+	"[log]\nevents =\n";
 
 static void every_option_is_stored_in_its_field(void **state)
 {
@@ -71,6 +73,7 @@ static void every_option_is_stored_in_its_field(void **state)
 
 	(void)state;
 	assert_int_equal(conf->enforcer.mode, CONF_MODE_ENFORCE);
+	assert_int_equal(conf->enforcer.scope, CONF_SCOPE_LISTED);
 	assert_true(conf->enforcer.require);
 	assert_string_equal(conf->enforcer.run_dir, "/r");
 	assert_string_equal(conf->enforcer.bpf_dir, "/b");
@@ -101,7 +104,8 @@ static void dump_is_read_back_the_same(void **state)
 	(void)state;
 	twice = written(second);
 	assert_string_equal(once, twice);
-	assert_non_null(strstr(once, "[enforcer]\nmode = enforce\nrequire = yes\nrun_dir = /r\n"));
+	assert_non_null(strstr(
+		once, "[enforcer]\nmode = enforce\nscope = listed\nrequire = yes\nrun_dir = /r\n"));
 	assert_non_null(
 		strstr(once, "\nmin_calls = 4294967296\nmin_runs = 5\nnormal_wait = 90s\n"));
 	assert_non_null(strstr(once, "\n[store]\nmax_profiles = 512\nmemory_limit = 3G\n"
@@ -143,8 +147,8 @@ static void each_option_is_dumped_at_its_default_text(void **state)
 	assert_int_equal(conf_new_default(&conf), 0);
 	dumped = written(conf);
 	for (size_t i = 0; i < conf_n_options; i++) {
-		snprintf(line, sizeof(line), "\n%s = %s\n", conf_options[i].name,
-			 conf_options[i].default_text);
+		snprintf(line, sizeof(line), "\n%s =%s%s\n", conf_options[i].name,
+			 *conf_options[i].default_text ? " " : "", conf_options[i].default_text);
 		if (!strstr(dumped, line))
 			fail_msg("not in the dump: %s", line);
 	}
@@ -267,7 +271,7 @@ static void no_state_dir_survives_the_dump(void **state)
 
 	(void)state;
 	assert_string_equal(conf->store.state_dir, "");
-	assert_non_null(strstr(dumped, "\nstate_dir = \n"));
+	assert_non_null(strstr(dumped, "\nstate_dir =\n"));
 	assert_string_equal(again->store.state_dir, "");
 	free(dumped);
 }

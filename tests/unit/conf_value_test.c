@@ -91,17 +91,17 @@ static void sizes_are_written_in_the_greatest_unit_that_divides_them(void **stat
 	};
 	const struct conf_option option = size_option(0, UINT64_MAX - 1);
 	CONF_CLEANUP struct conf *conf = taken("", "");
-	char reason[CONF_REASON_MAX];
+	struct conf_reason reason;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char *dumped;
 
-		assert_int_equal(conf_option_set(&option, conf, cases[i].text, reason), 0);
+		assert_int_equal(conf_option_set(&option, conf, cases[i].text, &reason), 0);
 		assert_int_equal(conf->store.memory_limit, cases[i].bytes);
 		dumped = printed_option(&option, conf);
 		assert_string_equal(dumped, cases[i].dumped);
-		assert_int_equal(conf_option_set(&option, conf, dumped, reason), 0);
+		assert_int_equal(conf_option_set(&option, conf, dumped, &reason), 0);
 		assert_int_equal(conf->store.memory_limit, cases[i].bytes);
 		free(dumped);
 	}
@@ -119,10 +119,10 @@ static void size_that_overflows_is_refused_and_not_stored(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		char reason[CONF_REASON_MAX] = "";
+		struct conf_reason reason = {0};
 
-		assert_int_equal(conf_option_set(&option, conf, texts[i], reason), -EINVAL);
-		assert_non_null(strstr(reason, "' is too large; expected a size from 0 to "));
+		assert_int_equal(conf_option_set(&option, conf, texts[i], &reason), -EINVAL);
+		assert_non_null(strstr(reason.text, "' is too large; expected a size from 0 to "));
 		assert_int_equal(conf->store.memory_limit, 67108864);
 	}
 }
@@ -137,9 +137,10 @@ static void each_name_of_an_enum_is_taken_and_dumped(void **state)
 
 		for (unsigned int j = 0; option->names && option->names[j]; j++) {
 			CONF_CLEANUP struct conf *conf = taken("", "");
-			char reason[CONF_REASON_MAX], *dumped;
+			struct conf_reason reason;
+			char *dumped;
 
-			assert_int_equal(conf_option_set(option, conf, option->names[j], reason),
+			assert_int_equal(conf_option_set(option, conf, option->names[j], &reason),
 					 0);
 			assert_int_equal(*(unsigned int *)((char *)conf + option->offset), j);
 			dumped = printed_option(option, conf);
