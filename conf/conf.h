@@ -36,10 +36,14 @@
 /** More options than this do not compile: room for arrays with one element per option. */
 #define CONF_OPTIONS_MAX 64
 
+/** Likewise, in a section [binary PATH]. */
+#define CONF_BINARY_OPTIONS_MAX 16
+
 enum conf_mode {
 	CONF_MODE_MONITOR, /* learn and alert */
 	CONF_MODE_DRY_RUN, /* decide everything, do nothing, count what would have been done */
 	CONF_MODE_ENFORCE, /* delay and abort */
+	CONF_MODE_IGNORE,  /* not even learn; of single programs only */
 };
 
 /** What a program knows whose file was replaced by another at the same path. */
@@ -76,6 +80,35 @@ struct conf_word {
 struct conf_list {
 	struct conf_word *words;
 	size_t n;
+};
+
+/** What can be set for single programs, under the names that it has in the file. */
+struct conf_settings {
+	enum conf_mode mode;
+	uint32_t tolerance;
+	uint64_t delay_base_ns;
+	uint64_t max_delay_ns;
+	uint32_t exec_abort_limit;
+	uint32_t anomaly_limit;
+	uint32_t tolerize_limit;
+	uint64_t normal_wait_ns;
+	struct conf_list allow_calls; /* what [allow] has comes on top */
+	struct conf_list allow_exec;  /* likewise */
+};
+
+/** A section [binary PATH]. */
+struct conf_binary {
+	struct conf_word path;
+	struct conf_origin origin;     /* its header; the last, if several files have one */
+	struct conf_settings settings; /* only those with an origin are set */
+	struct conf_origin origins[CONF_BINARY_OPTIONS_MAX]; /* conf_binary_option() knows which */
+};
+
+/** What holds for a program, and which line decided it. */
+struct conf_effective {
+	struct conf_settings settings; /* its lists belong to the configuration */
+	struct conf_origin origins[CONF_BINARY_OPTIONS_MAX];
+	bool listed; /* there is a section for it */
 };
 
 /**
@@ -132,6 +165,14 @@ struct conf {
 	struct {
 		char *events; /* JSON lines; empty: no file */
 	} log;
+
+	struct conf_settings binary; /* of programs without a section: what is above */
+
+	struct conf_binary **binaries; /* the sections, in the order of the files */
+	size_t n_binaries;
+	struct conf_binary **globs; /* those with a glob, the least specific first */
+	size_t n_globs;
+	void *by_path, *by_real; /* the others: trees of tsearch(3) */
 
 	struct conf_origin origins[CONF_OPTIONS_MAX]; /* by place in the option table */
 	char **files;				      /* that were read, in this order */
@@ -206,7 +247,8 @@ struct conf_source {
 };
 
 /**
- * Parse texts over the defaults, each over those before: conf_load() without the files.
+ * Parse texts over the defaults, each over those before: conf_load() without the files. Whether
+ * paths exist, and where symbolic links lead, is not looked at.
  *
  * @param sources The texts.
  * @param n_sources How many.
@@ -253,7 +295,10 @@ void conf_dump(const struct conf *conf, bool with_origins, FILE *out);
 /** Write "FILE:LINE", "the command line" or "the default". */
 void conf_origin_print(const struct conf *conf, struct conf_origin origin, FILE *out);
 
-/** Take a mode from the command line instead of what the files say. */
+/**
+ * Take a mode from the command line instead of what the files say. A section [binary] keeps a mode
+ * of its own only if that does less: with dry-run, nobody is stopped.
+ */
 void conf_set_mode(struct conf *conf, enum conf_mode mode);
 
 /**
@@ -262,6 +307,29 @@ void conf_set_mode(struct conf *conf, enum conf_mode mode);
  * @param out Where to; write errors are left to the caller's ferror().
  */
 void conf_write_example(FILE *out);
+
+/**
+ * Say what holds for a program.
+ *
+ * Each option comes from the most specific section that sets it: first one with the very path, then
+ * one with the path of a symbolic link to it, then globs, those with more characters before their
+ * first wildcard first, and of two alike the one that stands further down; at last from the options
+ * for all. The cost does not grow with the number of sections without a glob.
+ *
+ * @param conf Configuration.
+ * @param path Where the program lies, free of symbolic links.
+ * @param ret Result.
+ */
+void conf_for_path(const struct conf *conf, const char *path, struct conf_effective *ret);
+
+/**
+ * Write what conf_for_path() says, an option a line, with the lines that decided.
+ *
+ * @param conf Configuration.
+ * @param path As there.
+ * @param out Where to; write errors are left to the caller's ferror().
+ */
+void conf_explain(const struct conf *conf, const char *path, FILE *out);
 
 /** Is a path, free of symbolic links, what the word says? Of lists of paths. */
 bool conf_word_matches(const struct conf_word *word, const char *path);

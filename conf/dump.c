@@ -33,11 +33,17 @@ static void comment_print(const char *text, FILE *out)
 	fputc('\n', out);
 }
 
-static void section_print(const struct conf_section *section, FILE *out)
+/* The header, and above it what it is about. */
+static void section_print(const struct conf_section *section, const char *header, FILE *out)
 {
 	fputc('\n', out);
 	comment_print(section->help, out);
-	fprintf(out, "[%s]\n", section->name);
+	fprintf(out, "%s\n", header);
+}
+
+static bool is_binary(const struct conf_section *section)
+{
+	return !strcmp(section->name, CONF_SECTION_BINARY);
 }
 
 void conf_origin_print(const struct conf *conf, struct conf_origin origin, FILE *out)
@@ -48,12 +54,6 @@ void conf_origin_print(const struct conf *conf, struct conf_origin origin, FILE 
 		fputs("the command line", out);
 	else
 		fprintf(out, "%s:%u", conf->files[origin.file], origin.line);
-}
-
-static const struct conf_list *option_list(const struct conf_option *option,
-					   const struct conf *conf)
-{
-	return conf_option_list(option, (struct conf *)conf);
 }
 
 /* A list may take many lines: no line of a file may be too long. */
@@ -74,48 +74,105 @@ static void list_dump(const struct conf_option *option, const struct conf_list *
 	fputc('\n', out);
 }
 
-static void option_dump(const struct conf_option *option, const struct conf *conf,
-			bool with_origins, FILE *out)
+static void origin_comment(const struct conf *conf, struct conf_origin origin, FILE *out)
 {
-	if (with_origins) {
-		fputs("# ", out);
-		conf_origin_print(conf, conf->origins[option - conf_options], out);
-		fputc('\n', out);
-	}
-	if (conf_option_is_empty(option, conf)) {
+	fputs("# ", out);
+	conf_origin_print(conf, origin, out);
+	fputc('\n', out);
+}
+
+/* The option with its value in a record, which option_set() would read. */
+static void option_dump(const struct conf_option *option, const void *record, FILE *out)
+{
+	if (conf_option_is_empty(option, record)) {
 		fprintf(out, "%s =\n", option->name);
 		return;
 	}
 	if (conf_type_is_list(option->type)) {
-		list_dump(option, option_list(option, conf), out);
+		list_dump(option, conf_option_list(option, (void *)record), out);
 		return;
 	}
 	fprintf(out, "%s = ", option->name);
-	conf_option_print(option, conf, out);
+	conf_option_print(option, record, out);
 	fputc('\n', out);
 }
 
-static void option_write_example(const struct conf_option *option, FILE *out)
+static void section_dump(const struct conf *conf, const struct conf_section *section,
+			 bool with_origins, FILE *out)
 {
-	char expected[CONF_REASON_MAX];
+	char header[64];
+
+	snprintf(header, sizeof(header), "[%s]", section->name);
+	section_print(section, header, out);
+	for (size_t i = 0; i < conf_n_options; i++) {
+		if (strcmp(conf_options[i].section, section->name) != 0)
+			continue;
+		if (with_origins)
+			origin_comment(conf, conf->origins[i], out);
+		option_dump(&conf_options[i], conf, out);
+	}
+}
+
+static void binary_dump(const struct conf *conf, const struct conf_binary *binary,
+			bool with_origins, FILE *out)
+{
+	const struct conf_option *option;
 
 	fputc('\n', out);
-	comment_print(option->help, out);
-	conf_option_expected(option, expected, sizeof(expected));
-	fprintf(out, "# Value: %s.\n", expected);
-	fprintf(out, "#%s =%s%s\n", option->name, *option->default_text ? " " : "",
-		option->default_text);
+	if (with_origins)
+		origin_comment(conf, binary->origin, out);
+	fprintf(out, "[" CONF_SECTION_BINARY " %s]\n", binary->path.text);
+	for (size_t i = 0; (option = conf_binary_option(i)); i++) {
+		if (!binary->origins[i].line)
+			continue;
+		if (with_origins)
+			origin_comment(conf, binary->origins[i], out);
+		option_dump(option, &binary->settings, out);
+	}
 }
 
 void conf_dump(const struct conf *conf, bool with_origins, FILE *out)
 {
 	comment_print("The effective configuration of ebphd.", out);
-	for (size_t i = 0; i < conf_n_sections; i++) {
-		section_print(&conf_sections[i], out);
-		for (size_t j = 0; j < conf_n_options; j++)
-			if (!strcmp(conf_options[j].section, conf_sections[i].name))
-				option_dump(&conf_options[j], conf, with_origins, out);
+	for (size_t i = 0; i < conf_n_sections; i++)
+		if (!is_binary(&conf_sections[i]))
+			section_dump(conf, &conf_sections[i], with_origins, out);
+	for (size_t i = 0; i < conf->n_binaries; i++)
+		binary_dump(conf, conf->binaries[i], with_origins, out);
+}
+
+void conf_explain(const struct conf *conf, const char *path, FILE *out)
+{
+	const struct conf_option *option;
+	struct conf_effective effective;
+
+	conf_for_path(conf, path, &effective);
+	fprintf(out, "%s:%s\n", path, effective.listed ? "" : " no section is for it");
+	for (size_t i = 0; (option = conf_binary_option(i)); i++) {
+		fprintf(out, "%s = ", option->name);
+		conf_option_print(option, &effective.settings, out);
+		fputs("  (", out);
+		conf_origin_print(conf, effective.origins[i], out);
+		fputs(")\n", out);
 	}
+}
+
+/* ---- the example ---------------------------------------------------------------------------- */
+
+static void option_write_example(const struct conf_option *option, FILE *out)
+{
+	const struct conf_option *for_all =
+		option->default_text ? NULL : conf_option_for_all(option);
+	const char *value = for_all ? for_all->default_text : option->default_text;
+	char expected[CONF_REASON_MAX];
+
+	fputc('\n', out);
+	comment_print(option->help, out);
+	conf_option_expected(option, expected, sizeof(expected));
+	fprintf(out, "# Value: %s.", expected);
+	if (for_all)
+		fprintf(out, " Left out: as in [%s].", for_all->section);
+	fprintf(out, "\n#%s =%s%s\n", option->name, *value ? " " : "", value);
 }
 
 void conf_write_example(FILE *out)
@@ -146,7 +203,12 @@ void conf_write_example(FILE *out)
 		"were anomalies.",
 		out);
 	for (size_t i = 0; i < conf_n_sections; i++) {
-		section_print(&conf_sections[i], out);
+		char header[64];
+
+		snprintf(header, sizeof(header),
+			 is_binary(&conf_sections[i]) ? "#[%s /usr/sbin/nginx]" : "[%s]",
+			 conf_sections[i].name);
+		section_print(&conf_sections[i], header, out);
 		for (size_t j = 0; j < conf_n_options; j++)
 			if (!strcmp(conf_options[j].section, conf_sections[i].name))
 				option_write_example(&conf_options[j], out);

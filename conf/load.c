@@ -7,8 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "conf.h"
-#include "diag.h"
+#include "parser.h"
 
 #define DROP_IN_SUFFIX ".conf"
 
@@ -228,7 +227,7 @@ int conf_load(const char *path, struct conf **ret_conf, struct conf_diag *diag)
 		return -ENOMEM;
 	err = files_read(files, path, diag);
 	/* Also when it is in vain: whoever mends one file wants to know what else there is. */
-	parse_err = conf_parse_all(files->sources, files->n, &conf, diag);
+	parse_err = conf_parse_sources(files->sources, files->n, true, &conf, diag);
 	files_free(files);
 	err = err ? err : parse_err;
 	if (err)

@@ -16,10 +16,19 @@
 #define M		  (UINT64_C(1) << 20)
 #define G		  (UINT64_C(1) << 30)
 
+/* Ranges of options that single programs can have differently. */
+#define ANOMALIES_MAX  1000000000
+#define TOLERIZE_MAX   128
+#define WAIT_MAX       (365 * D)
+#define DELAY_BASE_MAX (10 * S)
+#define DELAY_MAX      H
+#define RECENT_MAX     1000000
+
 const char *const conf_mode_names[] = {
 	[CONF_MODE_MONITOR] = "monitor",
 	[CONF_MODE_DRY_RUN] = "dry-run",
 	[CONF_MODE_ENFORCE] = "enforce",
+	[CONF_MODE_IGNORE] = "ignore",
 	NULL,
 };
 
@@ -47,6 +56,16 @@ const struct conf_section conf_sections[] = {
 		  "reported."},
 	{"store", "What is kept, and where, and how much."},
 	{"log", "What is written down."},
+	{CONF_SECTION_BINARY,
+	 "What is to be different for single programs. There may be any number of these sections, "
+	 "each with the path of a program, or of a symbolic link to it, or with a glob: * and ? "
+	 "and "
+	 "[a-z] stand for anything but '/'. What a section leaves out is as for all programs. If "
+	 "several are for one program, each option comes from the most specific one that sets it: "
+	 "a path comes before globs, more characters before the first wildcard come before fewer, "
+	 "and of two alike the one further down counts. `ebphd --explain PATH` says what holds for "
+	 "a "
+	 "program, and which line decided it."},
 };
 
 const size_t conf_n_sections = ARRAY_SIZE(conf_sections);
@@ -68,8 +87,8 @@ static_assert(ARRAY_SIZE(conf_sections) <= CONF_SECTIONS_MAX, "raise CONF_SECTIO
 	{#s, #n, CONF_TYPE_DURATION, FIELD(s.n##_ns, uint64_t), min, max, NULL, preset, text}
 #define SIZE(s, n, min, max, preset, text)                                                         \
 	{#s, #n, CONF_TYPE_SIZE, FIELD(s.n, uint64_t), min, max, NULL, preset, text}
-#define ENUM(s, n, kind, preset, text)                                                             \
-	{#s, #n, CONF_TYPE_ENUM, FIELD(s.n, enum kind), 0, 0, kind##_names, preset, text}
+#define ENUM(s, n, kind, last, preset, text)                                                             \
+	{#s, #n, CONF_TYPE_ENUM, FIELD(s.n, enum kind), 0, last, kind##_names, preset, text}
 #define PATH(s, n, min, max, preset, text)                                                         \
 	{#s, #n, CONF_TYPE_PATH, FIELD(s.n, char *), min, max, NULL, preset, text}
 #define LIST(s, n, kind, text)                                                                     \
@@ -77,12 +96,12 @@ static_assert(ARRAY_SIZE(conf_sections) <= CONF_SECTIONS_MAX, "raise CONF_SECTIO
 /* clang-format on */
 
 const struct conf_option conf_options[] = {
-	ENUM(enforcer, mode, conf_mode, "dry-run",
+	ENUM(enforcer, mode, conf_mode, CONF_MODE_ENFORCE, "dry-run",
 	     "monitor: learn, and report anomalies. dry-run: decide on every delay and every "
 	     "abort, "
 	     "do nothing, count and log what would have been done. enforce: do it. Begin with "
 	     "dry-run, and read what would have been done before you enforce."),
-	ENUM(enforcer, scope, conf_scope, "all",
+	ENUM(enforcer, scope, conf_scope, CONF_SCOPE_LISTED, "all",
 	     "all: every program of the host is followed. listed: only those that a section "
 	     "[binary PATH] is for; all others cost nearly nothing. Begin with three services, and "
 	     "grow to the host."),
@@ -102,7 +121,7 @@ const struct conf_option conf_options[] = {
 	COUNT32(detection, min_runs, 1, 1000000, "3",
 		"A profile stays in training until its executable has been run at least this many "
 		"times."),
-	DURATION(detection, normal_wait, 0, 365 * D, "7d",
+	DURATION(detection, normal_wait, 0, WAIT_MAX, "7d",
 		 "A frozen profile (one that has gained no new lookahead pair for long enough) "
 		 "becomes normal after this time. From then on, unseen pairs are anomalies. Days "
 		 "let "
@@ -112,7 +131,7 @@ const struct conf_option conf_options[] = {
 		"training calls are more than normal_factor / normal_factor_den times those since "
 		"its last new pair. A new pair ends that, so what decides is normal_wait."),
 	COUNT32(detection, normal_factor_den, 1, 65536, "32", "The divisor of normal_factor."),
-	COUNT32(detection, anomaly_limit, 1, 1000000000, "30",
+	COUNT32(detection, anomaly_limit, 1, ANOMALIES_MAX, "30",
 		"A normal profile with more anomalies than this since it became normal may be "
 		"wrong: that is reported, once, for a person to look."),
 	BOOL(detection, auto_tolerize, "no",
@@ -120,7 +139,7 @@ const struct conf_option conf_options[] = {
 	     "pH. What it saw while it was normal is not accepted by that; but who makes a program "
 	     "misbehave slowly enough can bring it to learn more. no: only a person sends a "
 	     "profile back to training."),
-	COUNT32(detection, tolerize_limit, 0, 128, "12",
+	COUNT32(detection, tolerize_limit, 0, TOLERIZE_MAX, "12",
 		"Unseen pairs of a normal profile are kept, so that they can be accepted later. A "
 		"thread with an LFC above this looks like an attack: what was kept is forgotten, "
 		"and what it does is not kept. 128: everything is kept."),
@@ -131,15 +150,15 @@ const struct conf_option conf_options[] = {
 		 "by LFC or heat, whichever is larger. 0s: by LFC alone."),
 
 	DURATION(
-		response, delay_base, MS, 10 * S, "10ms",
+		response, delay_base, MS, DELAY_BASE_MAX, "10ms",
 		"A delay is 2^N times this, N being the recent anomalies: LFC, which is how many "
 		"of the last 128 calls of the thread were anomalies, or the heat of its program "
 		"(heat_half_life) if that is more. With 10ms: 5 of them cost 0.32 s, 10 cost 10 s, "
 		"12 cost 41 s."),
-	DURATION(response, max_delay, MS, H, "5min",
+	DURATION(response, max_delay, MS, DELAY_MAX, "5min",
 		 "No single delay is longer than this, however many anomalies there are. Not less "
 		 "than delay_base."),
-	COUNT32(response, tolerance, 0, 1000000, "0",
+	COUNT32(response, tolerance, 0, RECENT_MAX, "0",
 		"Recent anomalies that cost nothing: no call is delayed until there are more than "
 		"this many."),
 	BOOL(response, deferral, "no",
@@ -147,7 +166,7 @@ const struct conf_option conf_options[] = {
 	     "the process is stopped in the middle of the call, which is made again afterwards. "
 	     "It takes some fifty hooks. no: the call runs, and the process is stopped after it. "
 	     "New, and not yet tried on many programs: try it."),
-	COUNT32(response, exec_abort_limit, 1, 1000000, "10",
+	COUNT32(response, exec_abort_limit, 1, RECENT_MAX, "10",
 		"An execve fails when the call itself is anomalous, or when there are this many "
 		"recent anomalies."),
 
@@ -184,7 +203,7 @@ const struct conf_option conf_options[] = {
 	DURATION(store, save_interval, S, D, "5min",
 		 "What has changed is saved this often, when a profile becomes normal, and at the "
 		 "end."),
-	ENUM(store, on_upgrade, conf_upgrade, "inherit",
+	ENUM(store, on_upgrade, conf_upgrade, CONF_UPGRADE_INHERIT, "inherit",
 	     "What a program knows whose file was replaced by another at the same path. inherit: "
 	     "it trains on from what the old version was seen to do. fresh: it knows nothing. "
 	     "Either way it must become normal anew; the profile of the old version stays on disk "
@@ -196,6 +215,32 @@ const struct conf_option conf_options[] = {
 	PATH(log, events, 0, CONF_PATH_LEN_MAX, "/var/log/ebph/events.jsonl",
 	     "File to which anomalies and the answers to them are added, one line of JSON each. "
 	     "Nothing after the =: no such file."),
+
+	/* Last: an option is first looked for in the sections that are for all. */
+	ENUM(binary, mode, conf_mode, CONF_MODE_IGNORE, NULL,
+	     "The mode for this program. ignore: it is not followed at all; nothing is learned of "
+	     "it and nothing reported."),
+	COUNT32(binary, tolerance, 0, RECENT_MAX, NULL,
+		"Recent anomalies that cost this program nothing. For a program that is known to "
+		"surprise now and then."),
+	DURATION(binary, delay_base, MS, DELAY_BASE_MAX, NULL,
+		 "Its delays are 2^N times this, N being the recent anomalies."),
+	DURATION(binary, max_delay, MS, DELAY_MAX, NULL,
+		 "None of its delays is longer than this. Not less than delay_base."),
+	COUNT32(binary, exec_abort_limit, 1, RECENT_MAX, NULL,
+		"Its execves fail from this many recent anomalies on, whatever they execute."),
+	COUNT32(binary, anomaly_limit, 1, ANOMALIES_MAX, NULL,
+		"More anomalies than this since its profile became normal, and the profile is "
+		"doubted."),
+	COUNT32(binary, tolerize_limit, 0, TOLERIZE_MAX, NULL,
+		"A thread of it with an LFC above this looks like an attack."),
+	DURATION(binary, normal_wait, 0, WAIT_MAX, NULL,
+		 "Its profile becomes normal when it has been frozen for this time."),
+	LIST(binary, allow_calls, CALLS,
+	     "System calls of this program that are never delayed, besides those that [allow] "
+	     "has."),
+	LIST(binary, allow_exec, PATHS,
+	     "What this program may always execute, besides what [allow] has; paths and globs."),
 };
 
 const size_t conf_n_options = ARRAY_SIZE(conf_options);
@@ -213,9 +258,50 @@ const struct conf_option *conf_option_find(const char *section, const char *name
 	return NULL;
 }
 
-struct conf_origin *conf_option_origin(const struct conf_option *option, struct conf *conf)
+/* The place of the first option of a section [binary] in the table. */
+static size_t binary_first(void)
 {
-	return &conf->origins[option - conf_options];
+	size_t i = conf_n_options;
+
+	while (i && !strcmp(conf_options[i - 1].section, CONF_SECTION_BINARY))
+		i--;
+	return i;
+}
+
+const struct conf_option *conf_binary_option(size_t i)
+{
+	const size_t first = binary_first();
+
+	return i < conf_n_options - first ? &conf_options[first + i] : NULL;
+}
+
+const struct conf_option *conf_option_for_all(const struct conf_option *option)
+{
+	const struct conf_option *for_all = conf_option_find(NULL, option->name);
+
+	return for_all == option ? NULL : for_all;
+}
+
+struct conf_origin *conf_option_origin(const struct conf_option *option, struct conf *conf,
+				       struct conf_binary *binary)
+{
+	const size_t i = (size_t)(option - conf_options);
+
+	return binary ? &binary->origins[i - binary_first()] : &conf->origins[i];
+}
+
+void *conf_option_record(const struct conf_option *option, struct conf *conf,
+			 struct conf_binary *binary)
+{
+	if (strcmp(option->section, CONF_SECTION_BINARY) != 0)
+		return conf;
+	return binary ? &binary->settings : &conf->binary;
+}
+
+const char *conf_section_label(const struct conf_section *section)
+{
+	return strcmp(section->name, CONF_SECTION_BINARY) ? section->name :
+							    CONF_SECTION_BINARY " PATH";
 }
 
 const struct conf_section *conf_section_find(const char *name)
@@ -224,66 +310,4 @@ const struct conf_section *conf_section_find(const char *name)
 		if (!strcmp(conf_sections[i].name, name))
 			return &conf_sections[i];
 	return NULL;
-}
-
-/* Levenshtein distance: characters inserted, left out or changed. Overlong words are far. */
-static size_t distance(const char *a, const char *b)
-{
-	enum { WORD_MAX = 32 };
-	const size_t n = strlen(a), m = strlen(b);
-	size_t row[WORD_MAX + 1];
-
-	if (n > WORD_MAX || m > WORD_MAX)
-		return SIZE_MAX;
-	for (size_t j = 0; j <= m; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= n; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= m; j++) {
-			const size_t changed = diagonal + (a[i - 1] != b[j - 1]);
-			const size_t added = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-
-			diagonal = row[j];
-			row[j] = changed < added ? changed : added;
-		}
-	}
-	return row[m];
-}
-
-/* True if word is nearer to known than *best, and near enough to be worth a question at all. */
-static bool nearer(const char *word, const char *known, size_t *best)
-{
-	const size_t d = distance(word, known);
-
-	if (d > 2 || 2 * d > strlen(known) || d >= *best)
-		return false;
-	*best = d;
-	return true;
-}
-
-const struct conf_option *conf_option_near(const char *section, const char *name)
-{
-	const struct conf_option *near = NULL;
-	size_t best = SIZE_MAX;
-
-	for (size_t i = 0; i < conf_n_options; i++) {
-		const struct conf_option *option = &conf_options[i];
-
-		if (!strcmp(option->section, section) && nearer(name, option->name, &best))
-			near = option;
-	}
-	return near;
-}
-
-const struct conf_section *conf_section_near(const char *name)
-{
-	const struct conf_section *near = NULL;
-	size_t best = SIZE_MAX;
-
-	for (size_t i = 0; i < conf_n_sections; i++)
-		if (nearer(name, conf_sections[i].name, &best))
-			near = &conf_sections[i];
-	return near;
 }

@@ -33,12 +33,13 @@ struct conf_option {
 	const char *section;
 	const char *name;
 	enum conf_type type;
-	size_t offset;		  /* of the field in struct conf */
+	size_t offset;		  /* of the field in struct conf, see conf_option_set() */
 	uint64_t min;		  /* counts: least value; durations: in ns; sizes, paths: bytes */
-	uint64_t max;		  /* greatest, likewise */
+	uint64_t max;		  /* greatest, likewise; of an enum: the last of its names */
 	const char *const *names; /* of an enum, NULL at the end */
-	const char *default_text; /* as in the file, in the form that the dump has too */
-	const char *help;	  /* for the administrator; one paragraph */
+	/* As in the file, in the form that the dump has too; NULL: that of the option for all. */
+	const char *default_text;
+	const char *help; /* for the administrator; one paragraph */
 };
 
 struct conf_section {
@@ -49,6 +50,9 @@ struct conf_section {
 /** All options; those of one section together, in the order of conf_sections. */
 extern const struct conf_option conf_options[];
 extern const size_t conf_n_options;
+
+/** The section that there may be many of, each with a path. */
+#define CONF_SECTION_BINARY "binary"
 
 extern const struct conf_section conf_sections[];
 extern const size_t conf_n_sections;
@@ -77,8 +81,22 @@ extern const char *const conf_scope_names[];
 /** The option of this name in this section, or NULL; section NULL: in any section. */
 const struct conf_option *conf_option_find(const char *section, const char *name);
 
-/** Which line has decided the value of an option. */
-struct conf_origin *conf_option_origin(const struct conf_option *option, struct conf *conf);
+/** Which line has decided the value of an option, in the section [binary], if one is given. */
+struct conf_origin *conf_option_origin(const struct conf_option *option, struct conf *conf,
+				       struct conf_binary *binary);
+
+/** Where options are stored: in the section [binary], if one is given; else in .binary. */
+void *conf_option_record(const struct conf_option *option, struct conf *conf,
+			 struct conf_binary *binary);
+
+/** Option number i of a section [binary], in the order of its origins; NULL: there are no more. */
+const struct conf_option *conf_binary_option(size_t i);
+
+/** The option for all programs with the name of one of a section [binary]; NULL: there is none. */
+const struct conf_option *conf_option_for_all(const struct conf_option *option);
+
+/** What the header of a section has between its brackets: its name, or "binary PATH". */
+const char *conf_section_label(const struct conf_section *section);
 
 /** The section of this name, or NULL. */
 const struct conf_section *conf_section_find(const char *name);
@@ -93,20 +111,21 @@ const struct conf_section *conf_section_near(const char *name);
  * Parse a value and store it.
  *
  * @param option Which option.
- * @param conf Where it is stored; untouched on failure. A path stored there before is freed. To a
- *        list the words are added; no words empty it.
+ * @param record Where it is stored: a struct conf; the struct conf_settings for an option of a
+ * section [binary]. It is untouched on failure. A path stored there before is freed. To a list the
+ * words are added; no words empty it.
  * @param text The value, without spaces around it.
  * @param ret_reason Why the value is refused; written on -EINVAL only.
  * @return 0, -EINVAL or -ENOMEM.
  */
-int conf_option_set(const struct conf_option *option, struct conf *conf, const char *text,
+int conf_option_set(const struct conf_option *option, void *record, const char *text,
 		    struct conf_reason *ret_reason);
 
 /** Free what the field of an option holds, and make it empty. */
-void conf_option_clear(const struct conf_option *option, struct conf *conf);
+void conf_option_clear(const struct conf_option *option, void *record);
 
 /** Write the value of an option as conf_option_set() reads it. */
-void conf_option_print(const struct conf_option *option, const struct conf *conf, FILE *out);
+void conf_option_print(const struct conf_option *option, const void *record, FILE *out);
 
 /**
  * Say what values an option takes: "yes or no", "a duration from 1ms to 10s", "a size from 4M to
@@ -119,14 +138,49 @@ void conf_option_print(const struct conf_option *option, const struct conf *conf
 void conf_option_expected(const struct conf_option *option, char *ret_text, size_t size);
 
 /** Is it a path or a list, and nothing in it? */
-bool conf_option_is_empty(const struct conf_option *option, const struct conf *conf);
+bool conf_option_is_empty(const struct conf_option *option, const void *record);
 
 /** The field of a list. */
-struct conf_list *conf_option_list(const struct conf_option *option, struct conf *conf);
+struct conf_list *conf_option_list(const struct conf_option *option, void *record);
+
+/**
+ * Copy a value from the field of another option of the same type. Paths and lists keep their owner:
+ * the copy must not be cleared.
+ */
+void conf_option_borrow(const struct conf_option *to_option, void *to,
+			const struct conf_option *from_option, const void *from);
 
 /** Say "'text' is WRONG; expected WHAT". Returns -EINVAL. */
 int conf_option_refuse(const struct conf_option *option, const char *text, const char *wrong,
 		       struct conf_reason *ret_reason);
+
+/* ---- sections [binary] (binary.c) ----------------------------------------------------------- */
+
+/** The section with this path or glob; NULL: there is none. */
+struct conf_binary *conf_binary_find(const struct conf *conf, const char *path);
+
+/**
+ * Add a section.
+ *
+ * @return 0, or -ENOMEM.
+ */
+int conf_binary_add(struct conf *conf, const char *path, struct conf_binary **ret_binary);
+
+/** Free all sections. */
+void conf_binaries_free(struct conf *conf);
+
+/**
+ * Prepare for conf_for_path(): to be called when an option or a section has changed.
+ *
+ * @return 0, or -ENOMEM.
+ */
+int conf_settle(struct conf *conf);
+
+/** Let the options that a section sets override what is in ret. */
+void conf_binary_apply(const struct conf_binary *binary, struct conf_effective *ret);
+
+/** What holds where no section says anything. */
+void conf_for_others(const struct conf *conf, struct conf_effective *ret);
 
 /* ---- lists (list.c) ------------------------------------------------------------------------ */
 

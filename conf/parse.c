@@ -60,7 +60,7 @@ static void report_unknown_option(struct parser *p, const char *section, const c
 
 	if (elsewhere)
 		ERROR(p, 0, "unknown option '%s' in [%s]; it belongs in [%s]", name, section,
-		      elsewhere->section);
+		      conf_section_label(conf_section_find(elsewhere->section)));
 	else if (near)
 		ERROR(p, 0, "unknown option '%s' in [%s]; did you mean '%s'?", name, section,
 		      near->name);
@@ -154,8 +154,11 @@ static char *line_read(char *buffer, int size, void *stream)
 		return NULL;
 	line_next(p);
 	if (check_line(p, room < CONF_LINE_MAX ? room : CONF_LINE_MAX)) {
-		len = p->place.text_len;
-		memcpy(buffer, p->place.text, len);
+		/* Of a header inih needs no more than that it is one. */
+		const char *text = *p->place.text == '[' ? "[s]" : p->place.text;
+
+		len = text == p->place.text ? p->place.text_len : strlen(text);
+		memcpy(buffer, text, len);
 	}
 	buffer[len] = '\n';
 	buffer[len + 1] = '\0';
@@ -172,6 +175,23 @@ size_t value_index(const struct conf_place *place)
 	return i;
 }
 
+/* The words of the current line are the last of the list, in its order. */
+static void words_ask(struct parser *p, struct conf_list *list, size_t n_before)
+{
+	size_t index = value_index(&p->place);
+
+	for (size_t i = n_before; i < list->n; i++) {
+		struct conf_word *word = &list->words[i];
+		const size_t len = strlen(word->text);
+
+		/* Between them there may be words that were in the list. */
+		while (memcmp(p->place.text + index, word->text, len) != 0)
+			index++;
+		word_ask(p, word, index);
+		index += len;
+	}
+}
+
 /*
  * The handler of inih. Never fails: what is wrong is in diag. The section is known from its header:
  * inih cuts its name.
@@ -184,6 +204,8 @@ static int option_read(void *user, const char *inih_section, const char *name, c
 	const struct conf_origin here = {.line = p->place.line, .file = p->file};
 	struct conf_reason reason;
 	struct conf_origin *origin;
+	size_t n_words;
+	void *record;
 	int err;
 
 	(void)inih_section;
@@ -191,7 +213,7 @@ static int option_read(void *user, const char *inih_section, const char *name, c
 		report_unknown_option(p, section, name);
 		return 1;
 	}
-	origin = conf_option_origin(option, p->conf);
+	origin = conf_option_origin(option, p->conf, p->binary);
 	/* A list may go on in another line; to empty it then would be a mistake. */
 	if (origin->line && origin->file == here.file &&
 	    !(conf_type_is_list(option->type) && *value)) {
@@ -200,11 +222,15 @@ static int option_read(void *user, const char *inih_section, const char *name, c
 		return 1;
 	}
 	*origin = here;
-	err = conf_option_set(option, p->conf, value, &reason);
+	record = conf_option_record(option, p->conf, p->binary);
+	n_words = conf_type_is_list(option->type) ? conf_option_list(option, record)->n : 0;
+	err = conf_option_set(option, record, value, &reason);
 	if (err == -EINVAL)
 		ERROR(p, value_index(&p->place) + reason.at, "%s: %s", name, reason.text);
 	else if (err)
 		p->err = err;
+	else if (option->type == CONF_TYPE_PATHS)
+		words_ask(p, conf_option_list(option, record), n_words);
 	return 1;
 }
 
@@ -258,11 +284,11 @@ static int files_name(struct conf *conf, const struct conf_source *sources, size
 	return 0;
 }
 
-int conf_parse_all(const struct conf_source *sources, size_t n_sources, struct conf **ret_conf,
-		   struct conf_diag *diag)
+int conf_parse_sources(const struct conf_source *sources, size_t n_sources, bool asks_host,
+		       struct conf **ret_conf, struct conf_diag *diag)
 {
 	CONF_CLEANUP struct conf *conf = NULL;
-	struct parser p = {.sources = sources, .diag = diag};
+	struct parser p = {.sources = sources, .diag = diag, .asks_host = asks_host};
 	const size_t n_errors = diag->n_errors;
 	int err = conf_new_default(&conf);
 
@@ -271,6 +297,8 @@ int conf_parse_all(const struct conf_source *sources, size_t n_sources, struct c
 	p.conf = conf;
 	for (uint32_t i = 0; i < n_sources && !err; i++)
 		err = text_parse(&p, i);
+	if (!err)
+		err = conf_settle(conf);
 	if (err)
 		return err;
 	if (diag->n_errors == n_errors)
@@ -280,6 +308,12 @@ int conf_parse_all(const struct conf_source *sources, size_t n_sources, struct c
 	*ret_conf = conf;
 	conf = NULL;
 	return 0;
+}
+
+int conf_parse_all(const struct conf_source *sources, size_t n_sources, struct conf **ret_conf,
+		   struct conf_diag *diag)
+{
+	return conf_parse_sources(sources, n_sources, false, ret_conf, diag);
 }
 
 int conf_parse(const char *name, const char *text, size_t len, struct conf **ret_conf,

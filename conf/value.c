@@ -53,14 +53,17 @@ static const struct quantity size_in_bytes = {
 
 enum { QUANTITY_TEXT_MAX = 32 };
 
-static void *field(const struct conf_option *option, struct conf *conf)
+static const void *const_field(const struct conf_option *option, const void *record)
 {
-	return (char *)conf + option->offset;
+	const bool is_binary = !strcmp(option->section, CONF_SECTION_BINARY);
+
+	return (const char *)record + option->offset -
+	       (is_binary ? offsetof(struct conf, binary) : 0);
 }
 
-static const void *const_field(const struct conf_option *option, const struct conf *conf)
+static void *field(const struct conf_option *option, void *record)
 {
-	return (const char *)conf + option->offset;
+	return (void *)const_field(option, record);
 }
 
 static void quantity_format(const struct quantity *quantity, uint64_t value,
@@ -116,7 +119,7 @@ void conf_option_expected(const struct conf_option *option, char *ret_text, size
 		break;
 	case CONF_TYPE_ENUM:
 		snprintf(ret_text, size, "one of");
-		for (size_t i = 0; option->names[i]; i++) {
+		for (size_t i = 0; option->names[i] && i <= option->max; i++) {
 			used = strlen(ret_text);
 			snprintf(ret_text + used, size - used, "%s %s", i ? "," : "",
 				 option->names[i]);
@@ -245,7 +248,7 @@ static const char *bool_parse(const char *text, bool *ret_bool)
 static const char *enum_parse(const struct conf_option *option, const char *text,
 			      unsigned int *ret_index)
 {
-	for (unsigned int i = 0; option->names[i]; i++) {
+	for (unsigned int i = 0; option->names[i] && i <= option->max; i++) {
 		if (strcmp(text, option->names[i]) != 0)
 			continue;
 		*ret_index = i;
@@ -276,10 +279,10 @@ static int path_set(char **path, const char *text)
 	return 0;
 }
 
-int conf_option_set(const struct conf_option *option, struct conf *conf, const char *text,
+int conf_option_set(const struct conf_option *option, void *record, const char *text,
 		    struct conf_reason *ret_reason)
 {
-	void *to = field(option, conf);
+	void *to = field(option, record);
 	const char *wrong = NULL;
 	uint64_t count;
 
@@ -324,31 +327,31 @@ static void list_print(const struct conf_list *list, FILE *out)
 		fprintf(out, "%s%s", i ? " " : "", list->words[i].text);
 }
 
-bool conf_option_is_empty(const struct conf_option *option, const struct conf *conf)
+bool conf_option_is_empty(const struct conf_option *option, const void *record)
 {
 	if (conf_type_is_list(option->type))
-		return !((const struct conf_list *)const_field(option, conf))->n;
-	return option->type == CONF_TYPE_PATH && !**(char *const *)const_field(option, conf);
+		return !((const struct conf_list *)const_field(option, record))->n;
+	return option->type == CONF_TYPE_PATH && !**(char *const *)const_field(option, record);
 }
 
-struct conf_list *conf_option_list(const struct conf_option *option, struct conf *conf)
+struct conf_list *conf_option_list(const struct conf_option *option, void *record)
 {
-	return field(option, conf);
+	return field(option, record);
 }
 
-void conf_option_clear(const struct conf_option *option, struct conf *conf)
+void conf_option_clear(const struct conf_option *option, void *record)
 {
 	if (conf_type_is_list(option->type)) {
-		conf_list_clear(field(option, conf));
+		conf_list_clear(field(option, record));
 	} else if (option->type == CONF_TYPE_PATH) {
-		free(*(char **)field(option, conf));
-		*(char **)field(option, conf) = NULL;
+		free(*(char **)field(option, record));
+		*(char **)field(option, record) = NULL;
 	}
 }
 
-void conf_option_print(const struct conf_option *option, const struct conf *conf, FILE *out)
+void conf_option_print(const struct conf_option *option, const void *record, FILE *out)
 {
-	const void *from = const_field(option, conf);
+	const void *from = const_field(option, record);
 
 	switch (option->type) {
 	case CONF_TYPE_BOOL:
@@ -379,4 +382,30 @@ void conf_option_print(const struct conf_option *option, const struct conf *conf
 		list_print(from, out);
 		break;
 	}
+}
+
+static size_t field_size(enum conf_type type)
+{
+	switch (type) {
+	case CONF_TYPE_BOOL:
+		return sizeof(bool);
+	case CONF_TYPE_COUNT32:
+		return sizeof(uint32_t);
+	case CONF_TYPE_COUNT64:
+	case CONF_TYPE_DURATION:
+	case CONF_TYPE_SIZE:
+		return sizeof(uint64_t);
+	case CONF_TYPE_ENUM:
+		return sizeof(unsigned int);
+	case CONF_TYPE_PATH:
+		return sizeof(char *);
+	default:
+		return sizeof(struct conf_list);
+	}
+}
+
+void conf_option_borrow(const struct conf_option *to_option, void *to,
+			const struct conf_option *from_option, const void *from)
+{
+	memcpy(field(to_option, to), const_field(from_option, from), field_size(to_option->type));
 }

@@ -26,7 +26,7 @@ struct arguments {
 	bool dump_config;
 	bool release;
 	bool profiles;
-	const char *import, *put_back;
+	const char *explain, *import, *put_back;
 };
 
 static const struct option options[] = {
@@ -35,6 +35,7 @@ static const struct option options[] = {
 	{"foreground", no_argument, NULL, 'f'},
 	{"check-config", no_argument, NULL, 'C'},
 	{"dump-config", no_argument, NULL, 'D'},
+	{"explain", required_argument, NULL, 'e'},
 	{"release", no_argument, NULL, 'r'},
 	{"counters", no_argument, NULL, 'n'},
 	{"best-rung", required_argument, NULL, 'b'},
@@ -57,6 +58,8 @@ static void usage(FILE *out)
 	      "  --foreground    stay, and write to the terminal instead of syslog\n"
 	      "  --check-config  say what is wrong with FILE, and do nothing else\n"
 	      "  --dump-config   show the configuration in effect, and do nothing else\n"
+	      "  --explain PATH  show what holds for the program at PATH, and which line decided "
+	      "it\n"
 	      "  --release       let everyone go whom a dead ebphd left stopped, and end\n"
 	      "  --counters      explain the counters of everything that can go wrong\n"
 	      "  --profiles      list the profiles on disk (while no ebphd runs, as the next two)\n"
@@ -88,9 +91,8 @@ static const struct {
 	int c;
 	size_t offset; /* of a const char * */
 } texts[] = {
-	{'c', offsetof(struct arguments, config)},
-	{'m', offsetof(struct arguments, mode)},
-	{'i', offsetof(struct arguments, import)},
+	{'c', offsetof(struct arguments, config)},   {'m', offsetof(struct arguments, mode)},
+	{'e', offsetof(struct arguments, explain)},  {'i', offsetof(struct arguments, import)},
 	{'u', offsetof(struct arguments, put_back)},
 };
 
@@ -264,6 +266,14 @@ static int run(const struct conf *conf, const struct arguments *arguments)
 	return r;
 }
 
+/* A program that is not there yet is named as it will be. */
+static void explain(const struct conf *conf, const char *path)
+{
+	AUTO_FREE char *real = realpath(path, NULL);
+
+	conf_explain(conf, real ? real : path, stdout);
+}
+
 int main(int argc, char **argv)
 {
 	CONF_CLEANUP struct conf *conf = NULL;
@@ -280,7 +290,9 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	if (arguments.dump_config)
 		conf_dump(conf, true, stdout);
-	if (arguments.check_config || arguments.dump_config)
+	if (arguments.explain)
+		explain(conf, arguments.explain);
+	if (arguments.check_config || arguments.dump_config || arguments.explain)
 		return EXIT_SUCCESS;
 	if (arguments.release)
 		r = enforcer_release(conf);

@@ -149,20 +149,13 @@ static void paths_and_globs_match_as_expected(void **state)
 		const char *pattern, *path;
 		bool is_glob, matches;
 	} cases[] = {
-		{"/bin/a", "/bin/a", false, true},
-		{"/bin/a", "/bin/ab", false, false},
-		{"/bin/[", "/bin/[", false, true},
-		{"/bin/[", "/bin/x", false, false},
-		{"/bin/*", "/bin/a", true, true},
-		{"/bin/*", "/bin/a/b", true, false},
-		{"/bin/*/b", "/bin/a/b", true, true},
-		{"/bin/?", "/bin/a", true, true},
-		{"/bin/?", "/bin/", true, false},
-		{"/bin/[a-c]x", "/bin/bx", true, true},
-		{"/bin/[!a-c]x", "/bin/bx", true, false},
-		{"/bin/\\*", "/bin/*", true, true},
-		{"/bin/\\*", "/bin/a", true, false},
-		{"/*", "/a", true, true},
+		{"/bin/a", "/bin/a", false, true},	  {"/bin/a", "/bin/ab", false, false},
+		{"/bin/[", "/bin/[", false, true},	  {"/bin/[", "/bin/x", false, false},
+		{"/bin/*", "/bin/a", true, true},	  {"/bin/*", "/bin/a/b", true, false},
+		{"/bin/*/b", "/bin/a/b", true, true},	  {"/bin/?", "/bin/a", true, true},
+		{"/bin/?", "/bin/", true, false},	  {"/bin/[a-c]x", "/bin/bx", true, true},
+		{"/bin/[!a-c]x", "/bin/bx", true, false}, {"/bin/\\*", "/bin/*", true, true},
+		{"/bin/\\*", "/bin/a", true, false},	  {"/*", "/a", true, true},
 	};
 
 	(void)state;
