@@ -58,8 +58,9 @@ struct conf_origin {
 	uint32_t file; /* in struct conf.files */
 };
 
-/** The origin of a value that the command line has decided. */
+/** The origin of a value that the command line has decided, and of one that a reload has kept. */
 #define CONF_ORIGIN_COMMAND_LINE ((struct conf_origin){.line = UINT32_MAX})
+#define CONF_ORIGIN_KEPT	 ((struct conf_origin){.line = UINT32_MAX - 1})
 
 /** Which programs are followed. */
 enum conf_scope {
@@ -292,7 +293,7 @@ int conf_check_file(const char *path, const struct stat *st, uid_t euid, struct 
  */
 void conf_dump(const struct conf *conf, bool with_origins, FILE *out);
 
-/** Write "FILE:LINE", "the command line" or "the default". */
+/** Write "FILE:LINE", "the command line", "the start" or "the default". */
 void conf_origin_print(const struct conf *conf, struct conf_origin origin, FILE *out);
 
 /**
@@ -330,6 +331,39 @@ void conf_for_path(const struct conf *conf, const char *path, struct conf_effect
  * @param out Where to; write errors are left to the caller's ferror().
  */
 void conf_explain(const struct conf *conf, const char *path, FILE *out);
+
+/**
+ * Told of each change.
+ *
+ * @param context As given to conf_diff().
+ * @param line "[response] tolerance: 8 -> 12", "[allow] calls: -read +write", "[binary /x] mode: as
+ *        for all -> ignore", "[binary /x]: new", "[binary /x]: gone".
+ * @param at_start It takes effect at the next start only.
+ */
+typedef void conf_change_fn(void *context, const char *line, bool at_start);
+
+/**
+ * Compare two configurations.
+ *
+ * @param before What was.
+ * @param after What is to be.
+ * @param on_change Called for each difference, in the order of the option table.
+ * @param context For on_change.
+ * @return 0, or -ENOMEM; then not all has been told.
+ */
+int conf_diff(const struct conf *before, const struct conf *after, conf_change_fn *on_change,
+	      void *context);
+
+/**
+ * Let an option in next be as it is in current, which gets the other value.
+ *
+ * @param section NULL: all options whose change takes a restart.
+ * @param name Of the option, likewise.
+ */
+void conf_keep(struct conf *next, struct conf *current, const char *section, const char *name);
+
+/** Let the two change their contents; who points to one of them finds those of the other. */
+void conf_exchange(struct conf *a, struct conf *b);
 
 /** Is a path, free of symbolic links, what the word says? Of lists of paths. */
 bool conf_word_matches(const struct conf_word *word, const char *path);

@@ -52,6 +52,8 @@ void conf_origin_print(const struct conf *conf, struct conf_origin origin, FILE 
 		fputs("the default", out);
 	else if (origin.line == CONF_ORIGIN_COMMAND_LINE.line)
 		fputs("the command line", out);
+	else if (origin.line == CONF_ORIGIN_KEPT.line)
+		fputs("the start", out);
 	else
 		fprintf(out, "%s:%u", conf->files[origin.file], origin.line);
 }
@@ -172,6 +174,8 @@ static void option_write_example(const struct conf_option *option, FILE *out)
 	fprintf(out, "# Value: %s.", expected);
 	if (for_all)
 		fprintf(out, " Left out: as in [%s].", for_all->section);
+	if (option->at_start)
+		fputs(" A change takes a restart.", out);
 	fprintf(out, "\n#%s =%s%s\n", option->name, *value ? " " : "", value);
 }
 

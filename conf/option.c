@@ -77,22 +77,24 @@ static_assert(ARRAY_SIZE(conf_sections) <= CONF_SECTIONS_MAX, "raise CONF_SECTIO
 	(offsetof(struct conf, member) + _Generic(((struct conf *)0)->member, stored : 0))
 
 /* clang-format off */
-#define BOOL(s, n, preset, text)                                                                   \
-	{#s, #n, CONF_TYPE_BOOL, FIELD(s.n, bool), 0, 1, NULL, preset, text}
-#define COUNT32(s, n, min, max, preset, text)                                                      \
-	{#s, #n, CONF_TYPE_COUNT32, FIELD(s.n, uint32_t), min, max, NULL, preset, text}
-#define COUNT64(s, n, min, max, preset, text)                                                      \
-	{#s, #n, CONF_TYPE_COUNT64, FIELD(s.n, uint64_t), min, max, NULL, preset, text}
-#define DURATION(s, n, min, max, preset, text)                                                     \
-	{#s, #n, CONF_TYPE_DURATION, FIELD(s.n##_ns, uint64_t), min, max, NULL, preset, text}
-#define SIZE(s, n, min, max, preset, text)                                                         \
-	{#s, #n, CONF_TYPE_SIZE, FIELD(s.n, uint64_t), min, max, NULL, preset, text}
-#define ENUM(s, n, kind, last, preset, text)                                                             \
-	{#s, #n, CONF_TYPE_ENUM, FIELD(s.n, enum kind), 0, last, kind##_names, preset, text}
-#define PATH(s, n, min, max, preset, text)                                                         \
-	{#s, #n, CONF_TYPE_PATH, FIELD(s.n, char *), min, max, NULL, preset, text}
-#define LIST(s, n, kind, text)                                                                     \
-	{#s, #n, CONF_TYPE_##kind, FIELD(s.n, struct conf_list), 0, 0, NULL, "", text}
+#define AT_START .at_start = true
+
+#define BOOL(s, n, preset, text, ...)                                                                   \
+	{#s, #n, CONF_TYPE_BOOL, FIELD(s.n, bool), 0, 1, NULL, preset, .help = text, ##__VA_ARGS__}
+#define COUNT32(s, n, min, max, preset, text, ...)                                                      \
+	{#s, #n, CONF_TYPE_COUNT32, FIELD(s.n, uint32_t), min, max, NULL, preset, .help = text, ##__VA_ARGS__}
+#define COUNT64(s, n, min, max, preset, text, ...)                                                      \
+	{#s, #n, CONF_TYPE_COUNT64, FIELD(s.n, uint64_t), min, max, NULL, preset, .help = text, ##__VA_ARGS__}
+#define DURATION(s, n, min, max, preset, text, ...)                                                     \
+	{#s, #n, CONF_TYPE_DURATION, FIELD(s.n##_ns, uint64_t), min, max, NULL, preset, .help = text, ##__VA_ARGS__}
+#define SIZE(s, n, min, max, preset, text, ...)                                                         \
+	{#s, #n, CONF_TYPE_SIZE, FIELD(s.n, uint64_t), min, max, NULL, preset, .help = text, ##__VA_ARGS__}
+#define ENUM(s, n, kind, last, preset, text, ...)                                                             \
+	{#s, #n, CONF_TYPE_ENUM, FIELD(s.n, enum kind), 0, last, kind##_names, preset, .help = text, ##__VA_ARGS__}
+#define PATH(s, n, min, max, preset, text, ...)                                                         \
+	{#s, #n, CONF_TYPE_PATH, FIELD(s.n, char *), min, max, NULL, preset, .help = text, ##__VA_ARGS__}
+#define LIST(s, n, kind, text, ...)                                                                     \
+	{#s, #n, CONF_TYPE_##kind, FIELD(s.n, struct conf_list), 0, 0, NULL, "", .help = text, ##__VA_ARGS__}
 /* clang-format on */
 
 const struct conf_option conf_options[] = {
@@ -107,13 +109,16 @@ const struct conf_option conf_options[] = {
 	     "grow to the host."),
 	BOOL(enforcer, require, "no",
 	     "What to do if mode = enforce and this kernel cannot do all of it. yes: refuse to "
-	     "start. no: start with what there is, and say what is missing."),
+	     "start. no: start with what there is, and say what is missing.",
+	     AT_START),
 	/* A Unix socket in there must fit sun_path, 108 bytes. */
 	PATH(enforcer, run_dir, 1, 80, "/run/ebph",
-	     "Directory for the files of the running ebphd. It is made if it is not there."),
+	     "Directory for the files of the running ebphd. It is made if it is not there.",
+	     AT_START),
 	PATH(enforcer, bpf_dir, 1, CONF_PATH_LEN_MAX, "/sys/fs/bpf/ebph",
 	     "Directory for what ebphd pins in the kernel; it must lie on a bpf file system. If "
-	     "ebphd dies, the processes that it had stopped are found here and released."),
+	     "ebphd dies, the processes that it had stopped are found here and released.",
+	     AT_START),
 
 	COUNT64(detection, min_calls, 1, UINT64_C(1000000000000), "1000",
 		"A profile stays in training until at least this many system calls of its "
@@ -124,8 +129,9 @@ const struct conf_option conf_options[] = {
 	DURATION(detection, normal_wait, 0, WAIT_MAX, "7d",
 		 "A frozen profile (one that has gained no new lookahead pair for long enough) "
 		 "becomes normal after this time. From then on, unseen pairs are anomalies. Days "
-		 "let "
-		 "it see what happens once a day or once a week; seconds are for tests."),
+		 "let it see what happens once a day or once a week; seconds are for tests. A "
+		 "change "
+		 "is for profiles that freeze after it."),
 	COUNT32(detection, normal_factor, 1, 65536, "128",
 		"pH's rule: a profile freezes at a call that brings no new lookahead pair when its "
 		"training calls are more than normal_factor / normal_factor_den times those since "
@@ -165,7 +171,8 @@ const struct conf_option conf_options[] = {
 	     "yes: a delay is served before the call takes effect, where the kernel has fmod_ret: "
 	     "the process is stopped in the middle of the call, which is made again afterwards. "
 	     "It takes some fifty hooks. no: the call runs, and the process is stopped after it. "
-	     "New, and not yet tried on many programs: try it."),
+	     "New, and not yet tried on many programs: try it.",
+	     AT_START),
 	COUNT32(response, exec_abort_limit, 1, RECENT_MAX, "10",
 		"An execve fails when the call itself is anomalous, or when there are this many "
 		"recent anomalies."),
@@ -191,7 +198,8 @@ const struct conf_option conf_options[] = {
 	COUNT32(store, max_profiles, 16, 65536, "4096",
 		"Most profiles in memory, one for each executable. When all are in use, the "
 		"programs that have not been executed for the longest time make room; what they "
-		"have learned stays on disk."),
+		"have learned stays on disk.",
+		AT_START),
 	SIZE(store, memory_limit, 4 * M, 64 * G, "64M",
 	     "What the maps may take of the kernel's memory. Beyond it, the programs that have not "
 	     "been executed for the longest time leave memory, normal ones last, and come back "
@@ -199,7 +207,8 @@ const struct conf_option conf_options[] = {
 	PATH(store, state_dir, 0, CONF_PATH_LEN_MAX, "/var/lib/ebph",
 	     "Directory where profiles are kept, one file each; it must be root's, and nobody "
 	     "else's to read or write. Nothing after the =: nothing is kept, and what was learned "
-	     "is lost when ebphd ends."),
+	     "is lost when ebphd ends.",
+	     AT_START),
 	DURATION(store, save_interval, S, D, "5min",
 		 "What has changed is saved this often, when a profile becomes normal, and at the "
 		 "end."),

@@ -40,6 +40,7 @@ struct conf_option {
 	/* As in the file, in the form that the dump has too; NULL: that of the option for all. */
 	const char *default_text;
 	const char *help; /* for the administrator; one paragraph */
+	bool at_start;	  /* what it says is done when ebphd starts: a reload changes nothing */
 };
 
 struct conf_section {
@@ -153,6 +154,9 @@ void conf_option_borrow(const struct conf_option *to_option, void *to,
 /** Say "'text' is WRONG; expected WHAT". Returns -EINVAL. */
 int conf_option_refuse(const struct conf_option *option, const char *text, const char *wrong,
 		       struct conf_reason *ret_reason);
+
+/** Exchange the values of an option in two records. */
+void conf_option_swap(const struct conf_option *option, void *a, void *b);
 
 /* ---- sections [binary] (binary.c) ----------------------------------------------------------- */
 

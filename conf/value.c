@@ -409,3 +409,13 @@ void conf_option_borrow(const struct conf_option *to_option, void *to,
 {
 	memcpy(field(to_option, to), const_field(from_option, from), field_size(to_option->type));
 }
+
+void conf_option_swap(const struct conf_option *option, void *a, void *b)
+{
+	char kept[sizeof(struct conf_list)];
+	const size_t size = field_size(option->type);
+
+	memcpy(kept, field(option, a), size);
+	memcpy(field(option, a), field(option, b), size);
+	memcpy(field(option, b), kept, size);
+}
