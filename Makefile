@@ -149,13 +149,15 @@ FUZZ_RUNS := 1000000
 FUZZ_DIR  := $(BUILD)/fuzz
 FUZZ_CC	  := $(CLANG) -D_GNU_SOURCE -I. -g -O1 -fsanitize=fuzzer,address,undefined
 FUZZ_ARGS  = -runs=$(FUZZ_RUNS) -verbosity=0
-fuzz: deps
+fuzz: deps $(BUILD)/enforcer/callname_table.c
 	@mkdir -p $(FUZZ_DIR)/conf $(FUZZ_DIR)/image
 	$(call say,CC,tests/fuzz/conf_fuzz.c)
-	$(Q)$(FUZZ_CC) tests/fuzz/conf_fuzz.c $(CONF_SRCS) -linih -o $(FUZZ_DIR)/conf_fuzz
+	$(Q)$(FUZZ_CC) tests/fuzz/conf_fuzz.c $(filter-out conf/host.c,$(CONF_SRCS)) \
+		enforcer/callname.c $(BUILD)/enforcer/callname_table.c -linih \
+		-o $(FUZZ_DIR)/conf_fuzz
 	$(call say,CC,tests/fuzz/image_fuzz.c)
 	$(Q)$(FUZZ_CC) tests/fuzz/image_fuzz.c enforcer/image.c -lz -o $(FUZZ_DIR)/image_fuzz
-	$(Q)cp ebph.conf.example $(FUZZ_DIR)/conf/
+	$(Q)cp ebph.conf.example tests/fuzz/conf/* $(FUZZ_DIR)/conf/
 	$(Q)cd $(FUZZ_DIR) && ./conf_fuzz $(FUZZ_ARGS) -max_len=4096 \
 		-dict=$(CURDIR)/tests/fuzz/conf.dict conf
 	$(Q)cd $(FUZZ_DIR) && ./image_fuzz $(FUZZ_ARGS) -max_len=1024 -use_value_profile=1 image
