@@ -147,7 +147,8 @@ check: deps
 
 FUZZ_RUNS := 1000000
 FUZZ_DIR  := $(BUILD)/fuzz
-FUZZ_CC	  := $(CLANG) -D_GNU_SOURCE -I. -g -O1 -fsanitize=fuzzer,address,undefined
+FUZZ_CC	  := $(CLANG) -D_GNU_SOURCE -I. -g -O1 -fsanitize=fuzzer,address,undefined \
+	   -fno-sanitize-recover=all
 FUZZ_ARGS  = -runs=$(FUZZ_RUNS) -verbosity=0
 fuzz: deps $(BUILD)/enforcer/callname_table.c
 	@mkdir -p $(FUZZ_DIR)/conf $(FUZZ_DIR)/image

@@ -141,7 +141,9 @@ int conf_settle(struct conf *conf)
 	conf->globs = calloc(conf->n_binaries + 1, sizeof(struct conf_binary *));
 	if (!conf->globs)
 		return -ENOMEM;
-	qsort(conf->binaries, conf->n_binaries, sizeof(struct conf_binary *), origin_compare);
+	if (conf->n_binaries)
+		qsort(conf->binaries, conf->n_binaries, sizeof(struct conf_binary *),
+		      origin_compare);
 	/* From the end: of two links to one file, the one further down is the first in the tree. */
 	for (size_t i = conf->n_binaries; i-- > 0;) {
 		struct conf_binary *binary = conf->binaries[i];
