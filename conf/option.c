@@ -109,8 +109,8 @@ const struct conf_option conf_options[] = {
 	     "grow to the host."),
 	BOOL(enforcer, require, "no",
 	     "What to do if mode = enforce and this kernel cannot do all of it. yes: refuse to "
-	     "start. no: start with what there is, and say what is missing.",
-	     AT_START),
+	     "start, or to change to this mode. no: start with what there is, and say what is "
+	     "missing."),
 	/* A Unix socket in there must fit sun_path, 108 bytes. */
 	PATH(enforcer, run_dir, 1, 80, "/run/ebph",
 	     "Directory for the files of the running ebphd. It is made if it is not there.",

@@ -11,12 +11,13 @@
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 
+#include "enforcer/enforcing.h"
 #include "enforcer/event.h"
-#include "enforcer/guardian.h"
 #include "enforcer/keep.h"
 #include "enforcer/lock.h"
 #include "enforcer/log.h"
 #include "enforcer/process.h"
+#include "enforcer/reload.h"
 #include "enforcer/report.h"
 #include "enforcer/util.h"
 
@@ -24,7 +25,8 @@
 #define REPORT_TICKS 120
 
 struct enforcer {
-	const struct conf *conf;
+	struct conf *conf;
+	const struct config_source *source;
 	struct kernel *kernel;
 	struct profiles *profiles;
 	struct delays *delays;
@@ -32,12 +34,11 @@ struct enforcer {
 	struct event_sink sink;
 	struct report report;
 	struct ring_buffer *events, *stops;
-	pid_t guardian; /* 0: none */
-	bool pinned;
-	bool background;
+	struct enforcing enforcing;
+	bool on_terminal;
 	bool stopping;
 	bool more_slots; /* the stock of slots is still low */
-	int lock_fd, bpf_dir_fd, epoll_fd, signal_fd, tick_fd;
+	int lock_fd, epoll_fd, signal_fd, tick_fd;
 	int saver_fd;	 /* that is watched; the saver's own, closed by it */
 	pid_t saver_pid; /* whose it is: another saver may have the same number */
 	unsigned int ticks;
@@ -59,24 +60,6 @@ static int only_one(struct enforcer *enforcer)
 }
 
 /* ---- preparing --------------------------------------------------------------------------- */
-
-static int rung_choose(const struct conf *conf, enum abort_rung best, enum abort_rung *ret)
-{
-	*ret = ABORT_NONE;
-	if (conf->enforcer.mode != CONF_MODE_ENFORCE)
-		return 0;
-	*ret = abort_rung_find(best);
-	if (*ret != ABORT_NONE)
-		return 0;
-	if (conf->enforcer.require) {
-		log_error("this kernel cannot abort an execve, and require = yes: not starting "
-			  "(use mode = dry-run, or a kernel with fmod_ret)");
-		return -ENOTSUP;
-	}
-	log_warn("THIS KERNEL CANNOT ABORT AN EXECVE: an anomalous one is reported and delayed, "
-		 "but it happens");
-	return 0;
-}
 
 static int fd_watch(struct enforcer *enforcer, int fd)
 {
@@ -137,16 +120,11 @@ static int loop_prepare(struct enforcer *enforcer)
 static int profiles_kept(struct enforcer *enforcer)
 {
 	struct profiles *profiles = enforcer->profiles;
-	int r;
+	int r = config_fits(enforcer->conf, profiles);
 
+	if (r)
+		return r;
 	profiles->memory_limit = enforcer->conf->store.memory_limit;
-	if (profiles_memory(profiles) + profiles->memory_limit / 8 > profiles->memory_limit) {
-		log_error("memory_limit is too little: without a single profile the maps take "
-			  "%.1f MB (with max_profiles = %u)",
-			  (double)profiles_memory(profiles) / 1e6,
-			  enforcer->conf->store.max_profiles);
-		return -EINVAL;
-	}
 	r = keep_new(enforcer->conf, profiles, &enforcer->sink, &enforcer->keep);
 	enforcer->sink.keep = enforcer->keep;
 	return r;
@@ -158,12 +136,13 @@ static int parts_new(struct enforcer *enforcer, enum abort_rung best)
 	struct support support;
 	int r;
 
-	r = rung_choose(conf, best, &support.rung);
+	/* In any mode: it may be enforce one day, and programs are loaded all at once. */
+	support.rung = abort_rung_find(best);
+	r = enforcing_possible(conf, support.rung);
 	if (r)
 		return r;
 	support.interrupts = interrupts_visible();
-	support.defers = conf->enforcer.mode == CONF_MODE_ENFORCE && conf->response.deferral &&
-			 deferral_possible();
+	support.defers = conf->response.deferral && deferral_possible();
 	r = kernel_new(conf, &support, &enforcer->kernel);
 	if (r) {
 		log_error("the kernel refuses the BPF programs: %s (--debug tells more)",
@@ -197,7 +176,8 @@ static int parts_new(struct enforcer *enforcer, enum abort_rung best)
 	return r;
 }
 
-int enforcer_new(const struct conf *conf, enum abort_rung best, struct enforcer **ret)
+int enforcer_new(struct conf *conf, const struct config_source *source, enum abort_rung best,
+		 struct enforcer **ret)
 {
 	struct enforcer *enforcer = calloc(1, sizeof(*enforcer));
 	unsigned int released;
@@ -206,7 +186,9 @@ int enforcer_new(const struct conf *conf, enum abort_rung best, struct enforcer 
 	if (!enforcer)
 		return -ENOMEM;
 	enforcer->conf = conf;
-	enforcer->lock_fd = enforcer->bpf_dir_fd = -1;
+	enforcer->source = source;
+	enforcer->enforcing.bpf_dir_fd = -1;
+	enforcer->lock_fd = -1;
 	enforcer->epoll_fd = enforcer->signal_fd = enforcer->tick_fd = enforcer->saver_fd = -1;
 	enforcer->sink.journal.fd = -1;
 	limits_raise();
@@ -237,58 +219,18 @@ void enforcer_free(struct enforcer *enforcer)
 	close_fd(&enforcer->tick_fd);
 	close_fd(&enforcer->signal_fd);
 	close_fd(&enforcer->epoll_fd);
-	if (enforcer->pinned) {
-		/* The guardian would do it just so after our death; this is the shorter way. */
-		kernel_detach(enforcer->kernel);
-		delayed_release_all(kernel_delayed_fd(enforcer->kernel));
-		delayed_unpin(kernel_delayed_fd(enforcer->kernel),
-			      enforcer->conf->enforcer.bpf_dir);
-	}
+	enforcing_end(&enforcer->enforcing);
 	report_end(&enforcer->report);
 	delays_free(enforcer->delays);
 	keep_free(enforcer->keep);
 	profiles_free(enforcer->profiles);
 	journal_close(&enforcer->sink.journal);
 	kernel_free(enforcer->kernel);
-	close_fd(&enforcer->bpf_dir_fd);
 	close_fd(&enforcer->lock_fd);
 	free(enforcer);
 }
 
 /* ---- running ----------------------------------------------------------------------------- */
-
-static int guardian_renew(struct enforcer *enforcer)
-{
-	pid_t pid = guardian_start(enforcer->kernel, enforcer->conf->enforcer.bpf_dir,
-				   enforcer->background);
-
-	if (pid < 0) {
-		log_error("cannot start the guardian: %s", strerror(-pid));
-		return pid;
-	}
-	enforcer->guardian = pid;
-	event_self(&enforcer->sink, "guardian", json_pack("{s:i}", "pid", (int)pid));
-	return 0;
-}
-
-/* What only an enforcing daemon needs: the record that outlives it, and who reads it then. */
-static int enforcing_prepare(struct enforcer *enforcer)
-{
-	const char *dir = enforcer->conf->enforcer.bpf_dir;
-	int r;
-
-	enforcer->bpf_dir_fd = delayed_lock(dir);
-	r = enforcer->bpf_dir_fd < 0 ? enforcer->bpf_dir_fd :
-				       delayed_pin(kernel_delayed_fd(enforcer->kernel), dir);
-	if (r) {
-		log_error("cannot pin the record of delays in %s: %s (is a bpf file system "
-			  "mounted there?)",
-			  dir, strerror(-r));
-		return r;
-	}
-	enforcer->pinned = true;
-	return guardian_renew(enforcer);
-}
 
 /* The saver may be another than before. */
 static int saver_watch(struct enforcer *enforcer)
@@ -307,9 +249,13 @@ int enforcer_start(struct enforcer *enforcer, bool background)
 {
 	int r = 0;
 
-	enforcer->background = background;
+	enforcer->enforcing.kernel = enforcer->kernel;
+	enforcer->enforcing.sink = &enforcer->sink;
+	enforcer->enforcing.bpf_dir = enforcer->conf->enforcer.bpf_dir;
+	enforcer->enforcing.background = background;
+	enforcer->on_terminal = !background && isatty(STDERR_FILENO);
 	if (enforcer->conf->enforcer.mode == CONF_MODE_ENFORCE)
-		r = enforcing_prepare(enforcer);
+		r = enforcing_begin(&enforcer->enforcing);
 	if (r)
 		return r;
 	if (kernel_introduce(enforcer->kernel, EBPH_OURS_DAEMON)) {
@@ -345,6 +291,19 @@ static void report(struct enforcer *enforcer, bool asked)
 		     asked);
 }
 
+static void reload(struct enforcer *enforcer)
+{
+	const struct reload parts = {
+		.conf = enforcer->conf,
+		.source = enforcer->source,
+		.profiles = enforcer->profiles,
+		.enforcing = &enforcer->enforcing,
+		.sink = &enforcer->sink,
+	};
+
+	config_reload(&parts);
+}
+
 static void on_signal(struct enforcer *enforcer)
 {
 	struct signalfd_siginfo info;
@@ -355,18 +314,19 @@ static void on_signal(struct enforcer *enforcer)
 			report(enforcer, true);
 			continue;
 		}
+		/* From a terminal that has gone it means what it means to all who ran on it. */
+		if (info.ssi_signo == SIGHUP &&
+		    !(enforcer->on_terminal && !isatty(STDERR_FILENO))) {
+			reload(enforcer);
+			continue;
+		}
 		if (info.ssi_signo != SIGCHLD) {
 			log_info("ending, by signal %u", info.ssi_signo);
 			enforcer->stopping = true;
 			continue;
 		}
-		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
-			if (pid != enforcer->guardian)
-				continue;
-			log_warn("the guardian died: starting another");
-			enforcer->guardian = 0;
-			guardian_renew(enforcer);
-		}
+		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+			enforcing_child_ended(&enforcer->enforcing, pid);
 	}
 }
 
@@ -423,9 +383,7 @@ static void on_tick(struct enforcer *enforcer)
 
 	if (read(enforcer->tick_fd, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
 		log_warn("cannot read the tick timer: %s", strerror(errno));
-	/* Without a guardian nobody would release whom we stop, should we die. */
-	if (enforcer->pinned && !enforcer->guardian)
-		kernel_settings(enforcer->kernel)->stand_down = guardian_renew(enforcer) != 0;
+	enforcing_tick(&enforcer->enforcing);
 	profiles_advance(enforcer);
 	if (enforcer->profiles->n_retired)
 		events_take(enforcer);
@@ -442,8 +400,7 @@ static void loop_end(struct enforcer *enforcer)
 {
 	kernel_settings(enforcer->kernel)->stand_down = 1;
 	kernel_detach(enforcer->kernel);
-	if (enforcer->pinned) /* before anything that may take its time */
-		delayed_release_all(kernel_delayed_fd(enforcer->kernel));
+	enforcing_release(&enforcer->enforcing); /* before anything that may take its time */
 	/* event_handle() takes a portion at a time; nothing comes after it any more. */
 	while (ring_buffer__consume(enforcer->events) < 0)
 		;

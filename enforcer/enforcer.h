@@ -4,19 +4,22 @@
 #define EBPH_ENFORCER_H
 
 #include "conf/conf.h"
+#include "enforcer/config.h"
 #include "enforcer/rung.h"
 
 struct enforcer;
 
 /**
  * enforcer_new() - prepares everything: lock, leftovers of a predecessor, programs, maps.
- * @conf: stays the caller's and must outlive the enforcer
+ * @conf: stays the caller's and must outlive the enforcer; a reload changes what is in it
+ * @source: where a reload finds the configuration; must outlive the enforcer
  * @best: the first rung of the abort to be tried; ABORT_OVERRIDE to try all
  * @ret:  result, to be freed with enforcer_free()
  *
  * Return: 0; -errno, and then one line that says why has been logged.
  */
-int enforcer_new(const struct conf *conf, enum abort_rung best, struct enforcer **ret);
+int enforcer_new(struct conf *conf, const struct config_source *source, enum abort_rung best,
+		 struct enforcer **ret);
 
 /**
  * enforcer_start() - from now on calls are followed.

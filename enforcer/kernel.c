@@ -77,26 +77,6 @@ int kernel_check(const char **ret_reason)
 
 /* ---- life ------------------------------------------------------------------------------ */
 
-static void settings_init(struct ebph_settings *settings, const struct conf *conf)
-{
-	settings->heartbeat_ns = now_ns(CLOCK_MONOTONIC);
-	settings->min_calls = conf->detection.min_calls;
-	settings->min_runs = conf->detection.min_runs;
-	settings->normal_wait_ns = conf->detection.normal_wait_ns;
-	settings->normal_factor = conf->detection.normal_factor;
-	settings->normal_factor_den = conf->detection.normal_factor_den;
-	settings->delay_base_ns = conf->response.delay_base_ns;
-	settings->max_delay_ns = conf->response.max_delay_ns;
-	settings->tolerance = conf->response.tolerance;
-	settings->exec_abort_limit = conf->response.exec_abort_limit;
-	settings->mode = (__u32)conf->enforcer.mode;
-	settings->heat_half_life_ns = conf->detection.heat_half_life_ns;
-	settings->anomaly_limit = conf->detection.anomaly_limit;
-	settings->tolerize_limit = conf->detection.tolerize_limit;
-	settings->auto_tolerize = conf->detection.auto_tolerize;
-	settings->reports_per_s = EBPH_REPORTS_PER_SECOND;
-}
-
 static int maps_resize(struct ebph_bpf *skeleton, uint32_t n_slots)
 {
 	uint32_t n_cpus = (uint32_t)libbpf_num_possible_cpus();
@@ -161,7 +141,9 @@ int kernel_new(const struct conf *conf, const struct support *support, struct ke
 		kernel_free(kernel);
 		return r;
 	}
-	settings_init(kernel_settings(kernel), conf);
+	kernel_settings(kernel)->heartbeat_ns = now_ns(CLOCK_MONOTONIC);
+	kernel_settings(kernel)->reports_per_s = EBPH_REPORTS_PER_SECOND;
+	kernel_configure(kernel, conf);
 	*ret = kernel;
 	return 0;
 }
@@ -181,6 +163,11 @@ int kernel_attach(struct kernel *kernel)
 	return programs_attach(kernel);
 }
 
+int kernel_arm(struct kernel *kernel)
+{
+	return programs_arm(kernel);
+}
+
 void kernel_detach(struct kernel *kernel)
 {
 	ebph_bpf__detach(kernel->skeleton);
@@ -190,6 +177,26 @@ void kernel_detach(struct kernel *kernel)
 struct ebph_settings *kernel_settings(struct kernel *kernel)
 {
 	return &kernel->skeleton->data->settings;
+}
+
+void kernel_configure(struct kernel *kernel, const struct conf *conf)
+{
+	struct ebph_settings *settings = kernel_settings(kernel);
+
+	settings->min_calls = conf->detection.min_calls;
+	settings->min_runs = conf->detection.min_runs;
+	settings->normal_wait_ns = conf->detection.normal_wait_ns;
+	settings->normal_factor = conf->detection.normal_factor;
+	settings->normal_factor_den = conf->detection.normal_factor_den;
+	settings->delay_base_ns = conf->response.delay_base_ns;
+	settings->max_delay_ns = conf->response.max_delay_ns;
+	settings->tolerance = conf->response.tolerance;
+	settings->exec_abort_limit = conf->response.exec_abort_limit;
+	settings->mode = (__u32)conf->enforcer.mode;
+	settings->heat_half_life_ns = conf->detection.heat_half_life_ns;
+	settings->anomaly_limit = conf->detection.anomaly_limit;
+	settings->tolerize_limit = conf->detection.tolerize_limit;
+	settings->auto_tolerize = conf->detection.auto_tolerize;
 }
 
 void kernel_guards_rest(struct kernel *kernel)

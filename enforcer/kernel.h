@@ -55,11 +55,26 @@ void kernel_free(struct kernel *kernel);
  */
 int kernel_attach(struct kernel *kernel);
 
+/**
+ * kernel_arm() - from now on the programs can refuse execves, and delay before the call.
+ *
+ * To enforce from the start, before kernel_attach().
+ *
+ * Return: 0, or -errno.
+ */
+int kernel_arm(struct kernel *kernel);
+
 /* The programs run no more, and none is still running. */
 void kernel_detach(struct kernel *kernel);
 
 /* The settings that the programs read; what is stored here takes effect at once. */
 struct ebph_settings *kernel_settings(struct kernel *kernel);
+
+/**
+ * kernel_configure() - hands the programs what they need of the configuration, at the start and at
+ * a reload; it takes effect at once. A call may see half of it: each field is good alone.
+ */
+void kernel_configure(struct kernel *kernel, const struct conf *conf);
 
 /* Lets the guards rest again when the last delay that they served is long over. */
 void kernel_guards_rest(struct kernel *kernel);

@@ -160,25 +160,36 @@ static int arguments_parse(int argc, char **argv, struct arguments *ret)
 	return 0;
 }
 
-static int config_load(const struct arguments *arguments, struct conf **ret)
+/* A reload must find the file, too, and a daemon lies in "/". Return: on the heap; NULL: no memory.
+ */
+static char *path_absolute(const char *path)
+{
+	AUTO_FREE char *here = path[0] == '/' ? NULL : getcwd(NULL, 0);
+	char *absolute;
+
+	if (!here)
+		return strdup(path);
+	return asprintf(&absolute, "%s/%s", here, path) < 0 ? NULL : absolute;
+}
+
+static int source_fill(const struct arguments *arguments, struct config_source *source)
+{
+	source->path = arguments->config;
+	source->has_mode = arguments->mode;
+	if (!arguments->mode || !conf_mode_from_name(arguments->mode, &source->mode))
+		return 0;
+	log_error("--mode %s: there is monitor, dry-run and enforce", arguments->mode);
+	return -EINVAL;
+}
+
+static int config_read(const struct config_source *source, struct conf **ret)
 {
 	struct conf_diag diag = {0};
-	CONF_CLEANUP struct conf *conf = NULL;
-	enum conf_mode mode;
-	int r = conf_load(arguments->config, &conf, &diag);
+	int r = config_load(source, ret, &diag);
 
 	conf_diag_print(&diag, stderr);
 	conf_diag_clear(&diag);
-	if (r)
-		return r;
-	if (arguments->mode && conf_mode_from_name(arguments->mode, &mode)) {
-		log_error("--mode %s: there is monitor, dry-run and enforce", arguments->mode);
-		return -EINVAL;
-	}
-	if (arguments->mode)
-		conf_set_mode(conf, mode);
-	*ret = TAKE_PTR(conf);
-	return 0;
+	return r;
 }
 
 /* libbpf says much that only a developer understands. */
@@ -236,13 +247,19 @@ static void started(int status_fd)
 		log_warn("who started us did not wait");
 }
 
-static int run(const struct conf *conf, const struct arguments *arguments)
+static int run(struct conf *conf, const struct config_source *read_from,
+	       const struct arguments *arguments)
 {
+	AUTO_FREE char *path = path_absolute(read_from->path);
+	struct config_source source = *read_from;
 	struct enforcer *enforcer = NULL;
 	AUTO_CLOSE int status_fd = -1;
 	const char *reason;
 	int r;
 
+	if (!path)
+		return -ENOMEM;
+	source.path = path;
 	r = kernel_check(&reason);
 	if (r) {
 		log_error("%s", reason);
@@ -255,7 +272,7 @@ static int run(const struct conf *conf, const struct arguments *arguments)
 			return status_fd;
 		}
 	}
-	r = enforcer_new(conf, arguments->best_rung, &enforcer);
+	r = enforcer_new(conf, &source, arguments->best_rung, &enforcer);
 	if (!r)
 		r = enforcer_start(enforcer, !arguments->foreground);
 	if (!r) {
@@ -277,6 +294,7 @@ static void explain(const struct conf *conf, const char *path)
 int main(int argc, char **argv)
 {
 	CONF_CLEANUP struct conf *conf = NULL;
+	struct config_source source = {0};
 	struct arguments arguments;
 	int r;
 
@@ -285,8 +303,10 @@ int main(int argc, char **argv)
 	r = arguments_parse(argc, argv, &arguments);
 	if (r)
 		return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
+	if (source_fill(&arguments, &source))
+		return EXIT_FAILURE;
 	/* Releasing must not fail for want of a configuration. */
-	if (config_load(&arguments, &conf) && (!arguments.release || conf_new_default(&conf)))
+	if (config_read(&source, &conf) && (!arguments.release || conf_new_default(&conf)))
 		return EXIT_FAILURE;
 	if (arguments.dump_config)
 		conf_dump(conf, true, stdout);
@@ -303,6 +323,6 @@ int main(int argc, char **argv)
 	else if (arguments.put_back)
 		r = profile_put_back(conf, arguments.put_back);
 	else
-		r = run(conf, &arguments);
+		r = run(conf, &source, &arguments);
 	return r ? EXIT_FAILURE : EXIT_SUCCESS;
 }

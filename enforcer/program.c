@@ -157,6 +157,8 @@ static int program_attach(struct kernel *kernel, const char *name)
 	for (int i = 0; i < parts->prog_cnt; i++) {
 		if (strcmp(parts->progs[i].name, name))
 			continue;
+		if (*parts->progs[i].link)
+			return 0; /* when programs_arm() had failed half-way, and is tried again */
 		*parts->progs[i].link = bpf_program__attach(*parts->progs[i].prog);
 		return *parts->progs[i].link ? 0 : -errno;
 	}
@@ -218,15 +220,17 @@ static int calls_attach(struct kernel *kernel)
 	return r;
 }
 
-int programs_attach(struct kernel *kernel)
+int programs_arm(struct kernel *kernel)
 {
-	/* The answer before the question: no anomaly may come while nothing could answer it. */
 	int r = rung_attach(kernel);
 
-	if (!r)
-		r = guards_attach(kernel);
-	if (!r)
-		r = ebph_bpf__attach(kernel->skeleton);
+	return r ? r : guards_attach(kernel);
+}
+
+int programs_attach(struct kernel *kernel)
+{
+	int r = ebph_bpf__attach(kernel->skeleton);
+
 	/* After the first ones: that is their order at the event. */
 	if (!r)
 		r = twins_attach(kernel);

@@ -15,7 +15,13 @@
  */
 int programs_select(struct kernel *kernel, bool interrupts);
 
-/* Attaches them all. Return: 0 or -errno. */
+/* Attaches those that answer. Return: 0 or -errno. */
+int programs_arm(struct kernel *kernel);
+
+/*
+ * Attaches all others. To enforce, programs_arm() comes first: the answer before the question, no
+ * anomaly may come while nothing could answer it. Return: 0 or -errno.
+ */
 int programs_attach(struct kernel *kernel);
 
 #endif

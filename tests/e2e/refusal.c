@@ -141,7 +141,7 @@ static void required_rung(void)
 	conf_write("[enforcer]\nrequire = yes\n[log]\nevents = /tmp/events\n", 0644);
 	refused_with((const char *const[]){"build/ebphd", "--foreground", "--config", CONF,
 					   "--mode", "enforce", "--best-rung", "none", NULL},
-		     NULL, "this kernel cannot abort an execve, and require = yes: not starting",
+		     NULL, "this kernel cannot abort an execve, and require = yes: not enforcing",
 		     1);
 }
 

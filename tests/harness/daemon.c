@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -72,12 +73,19 @@ static void ebphd_exec(const struct daemon *daemon, const char *mode, int log_fd
 {
 	char conf[128], log[128];
 	const char *argv[ARGUMENTS_MAX] = {
-		"build/ebphd", "--foreground", "--config", conf, "--mode", mode,
+		"build/ebphd",
+		"--foreground",
+		"--config",
+		conf,
 	};
-	int fd, n = 6;
+	int fd, n = 4;
 
 	path_in(daemon, "ebph.conf", conf, sizeof(conf));
 	path_in(daemon, "log", log, sizeof(log));
+	if (mode) {
+		argv[n++] = "--mode";
+		argv[n++] = mode;
+	}
 	for (; more && *more && n < ARGUMENTS_MAX - 1; more++)
 		argv[n++] = *more;
 	fd = log_fd ? log_fd : open(log, O_CREAT | O_WRONLY | O_APPEND, 0600);
@@ -102,6 +110,27 @@ void daemon_start_with(struct daemon *daemon, const char *mode, const struct dae
 void daemon_start(struct daemon *daemon, const char *mode, const struct daemon_conf *conf)
 {
 	daemon_start_with(daemon, mode, conf, NULL);
+}
+
+void daemon_drop_in(const struct daemon *daemon, const char *text)
+{
+	char path[128];
+	FILE *file;
+
+	path_in(daemon, "ebph.conf.d", path, sizeof(path));
+	REQUIRE(!mkdir(path, 0700) || errno == EEXIST, "%s: %s", path, strerror(errno));
+	path_in(daemon, "ebph.conf.d/test.conf", path, sizeof(path));
+	file = fopen(path, "we");
+	REQUIRE(file, "%s: %s", path, strerror(errno));
+	fputs(text, file);
+	fclose(file);
+}
+
+json_t *daemon_reload(struct daemon *daemon, const char *text, const char *result)
+{
+	daemon_drop_in(daemon, text);
+	kill(daemon->pid, SIGHUP);
+	return event_wait(daemon, "reload", "result", result, NULL);
 }
 
 char *daemon_log(struct daemon *daemon)

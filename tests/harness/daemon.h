@@ -30,7 +30,8 @@ struct daemon_conf {
 
 #define DETECTION_QUICK "min_calls = 10\nmin_runs = 3\nnormal_wait = 0s\nheat_half_life = 0s\n"
 
-/* Starts ebphd in @mode and waits until it follows calls. Ends the test when it does not. */
+/* Starts ebphd in @mode (NULL: as configured) and waits until it follows calls. Ends the test when
+ * it does not. */
 void daemon_start(struct daemon *daemon, const char *mode, const struct daemon_conf *conf);
 
 /* As daemon_start() with more arguments, a list ended by NULL. */
@@ -39,6 +40,12 @@ void daemon_start_with(struct daemon *daemon, const char *mode, const struct dae
 
 /* Ends it with SIGTERM and reads the rest of its events; checks that it ended well. */
 void daemon_stop(struct daemon *daemon);
+
+/* Writes what its configuration is to have on top; without daemon_reload() it is not read. */
+void daemon_drop_in(const struct daemon *daemon, const char *text);
+
+/* Likewise, and has it read: "taken" or "refused" is to come of it. Return: the event. */
+json_t *daemon_reload(struct daemon *daemon, const char *text, const char *result);
 
 /* Waits for its end after it was killed or has failed. Return: the wait status. */
 int daemon_wait(struct daemon *daemon);

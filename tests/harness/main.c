@@ -31,13 +31,9 @@ struct outcome {
 
 static struct outcome *outcome;
 
-static const struct test *const all_tests[] = {
-	feed_tests,	  differential_tests, concurrency_tests,  missed_tests,	   task_tests,
-	fault_tests,	  story_tests,	      answer_tests,	  deferral_tests,  death_tests,
-	refusal_tests,	  learning_tests,     attack_tests,	  strace_tests,	   store_tests,
-	store_kill_tests, store_slow_tests,   store_manage_tests, store_bad_tests, keeping_tests,
-	cost_tests,
-};
+#define TEST_TABLE_NAME(name) name##_tests,
+
+static const struct test *const all_tests[] = {TEST_TABLES(TEST_TABLE_NAME)};
 
 #define N_TABLES (sizeof(all_tests) / sizeof((all_tests)[0]))
 

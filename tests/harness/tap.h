@@ -18,12 +18,35 @@ struct test {
 	bool is_counted; /* only with --counted, and others not: the clock counts instructions */
 };
 
-/* The tests of one concern: a table in its file, ended by an empty row; listed in main.c. */
-extern const struct test story_tests[], answer_tests[], death_tests[], refusal_tests[],
-	learning_tests[], attack_tests[], feed_tests[], task_tests[], fault_tests[], missed_tests[],
-	strace_tests[], deferral_tests[], differential_tests[], concurrency_tests[],
-	keeping_tests[], store_tests[], store_kill_tests[], store_slow_tests[],
-	store_manage_tests[], store_bad_tests[], cost_tests[];
+/* The tests of one concern: a table NAME_tests in its file, ended by an empty row. */
+/* clang-format off */
+#define TEST_TABLES(X) \
+	X(feed) \
+	X(differential) \
+	X(concurrency) \
+	X(missed) \
+	X(task) \
+	X(fault) \
+	X(story) \
+	X(answer) \
+	X(deferral) \
+	X(death) \
+	X(refusal) \
+	X(learning) \
+	X(attack) \
+	X(strace) \
+	X(store) \
+	X(store_kill) \
+	X(store_slow) \
+	X(store_manage) \
+	X(store_bad) \
+	X(keeping) \
+	X(cost) \
+	X(reload)
+/* clang-format on */
+
+#define TEST_TABLE_DECLARE(name) extern const struct test name##_tests[];
+TEST_TABLES(TEST_TABLE_DECLARE)
 
 /* The story of `make demo`, in tests/e2e/demo.c. */
 void demo_play(void);

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "enforcer/reload.h"
+
+#include <string.h>
+
+#include "enforcer/log.h"
+#include "enforcer/util.h"
+
+int config_fits(const struct conf *conf, struct profiles *profiles)
+{
+	const uint64_t memory = profiles_memory(profiles) - profiles->pair_memory;
+
+	if (memory + conf->store.memory_limit / 8 <= conf->store.memory_limit)
+		return 0;
+	log_error("memory_limit is too little: without a single profile the maps take "
+		  "%.1f MB (with max_profiles = %u)",
+		  (double)memory / 1e6, profiles->kernel->n_slots);
+	return -EINVAL;
+}
+
+/* Line by line: there may be many. */
+static void diag_log(const struct conf_diag *diag, int priority)
+{
+	AUTO_FREE char *text = NULL;
+	char *rest, *line;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return;
+	conf_diag_print(diag, out);
+	if (fclose(out))
+		return;
+	rest = text;
+	while ((line = strsep(&rest, "\n")))
+		if (*line)
+			log_line(priority, "%s", line);
+}
+
+static int next_load(const struct reload *reload, struct conf **ret)
+{
+	struct conf_diag diag = {0};
+	int r = config_load(reload->source, ret, &diag);
+
+	diag_log(&diag, r ? LOG_ERR : LOG_WARNING);
+	conf_diag_clear(&diag);
+	return r;
+}
+
+static void change_log(void *context, const char *line, bool at_start)
+{
+	++*(unsigned int *)context;
+	if (at_start)
+		log_warn("%s: not done, it takes a restart", line);
+	else
+		log_info("%s", line);
+}
+
+/* All that can fail. Nothing that is in effect is touched. */
+static int next_prepare(const struct reload *reload, const struct conf *next,
+			struct journal *journal)
+{
+	int r = config_fits(next, reload->profiles);
+
+	if (!r)
+		r = enforcing_possible(next, reload->enforcing->kernel->rung);
+	if (r)
+		return r;
+	r = journal_open(journal, next->log.events);
+	if (r) {
+		log_error("cannot open the event file %s: %s", next->log.events, strerror(-r));
+		return r;
+	}
+	if (next->enforcer.mode == CONF_MODE_ENFORCE)
+		r = enforcing_begin(reload->enforcing);
+	if (r)
+		journal_close(journal);
+	return r;
+}
+
+/* Cannot fail. @next gets what was in effect. */
+static void next_adopt(const struct reload *reload, struct conf *next, struct journal *journal)
+{
+	const enum conf_mode before = reload->conf->enforcer.mode;
+
+	conf_keep(next, reload->conf, NULL, NULL);
+	conf_exchange(reload->conf, next);
+	kernel_configure(reload->enforcing->kernel, reload->conf);
+	reload->profiles->memory_limit = reload->conf->store.memory_limit;
+	journal->failed = reload->sink->journal.failed;
+	journal_close(&reload->sink->journal);
+	reload->sink->journal = *journal;
+	if (before == CONF_MODE_ENFORCE && reload->conf->enforcer.mode != CONF_MODE_ENFORCE)
+		log_info("not enforcing any more: nobody is delayed anew; who is delayed goes on "
+			 "when his time is over");
+}
+
+int config_reload(const struct reload *reload)
+{
+	CONF_CLEANUP struct conf *next = NULL;
+	struct journal journal = {.fd = -1};
+	unsigned int n_changes = 0;
+	int r;
+
+	log_info("reading %s again", reload->source->path);
+	r = next_load(reload, &next);
+	if (!r)
+		r = next_prepare(reload, next, &journal);
+	if (r) {
+		log_error("the configuration is not taken, all stays as it was");
+		event_self(reload->sink, "reload", json_pack("{s:s}", "result", "refused"));
+		return r;
+	}
+	if (conf_diff(reload->conf, next, change_log, &n_changes))
+		log_warn("not all changes could be told: no memory");
+	next_adopt(reload, next, &journal);
+	log_info("the configuration is taken: %u changes", n_changes);
+	event_self(reload->sink, "reload",
+		   json_pack("{s:s, s:i, s:s}", "result", "taken", "changes", (int)n_changes,
+			     "mode", conf_mode_name(reload->conf->enforcer.mode)));
+	return 0;
+}
