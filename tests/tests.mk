@@ -29,6 +29,9 @@ $(UNIT_TESTS): %: %.o $(BUILD)/tests/ebph.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lcmocka -lm -pthread -o $@
 
+# It runs the program itself.
+$(BUILD)/tests/unit/check_config_test: | $(BUILD)/ebphd
+
 # Its own functions stand between store.c and the C library's: they fail, and they keep book.
 $(BUILD)/tests/unit/store_fault_test: LDFLAGS += \
 	$(foreach f,openat write fsync renameat unlinkat,-Wl,--wrap=$(f))
