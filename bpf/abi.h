@@ -64,8 +64,10 @@ struct ebph_profile {
 	__u32 reports;		/* events about this profile in that second */
 	__u32 forgets;	   /* how often pairs were taken from the set: grown sets are checked */
 	__s64 last_run_ns; /* CLOCK_BOOTTIME of the last of .runs; before the boot: negative */
+	__u32 answered;	   /* the window of the circuit breaker that it was counted in last */
+	__u32 pad;
 };
-EBPH_ASSERT_SIZE(struct ebph_profile, 128);
+EBPH_ASSERT_SIZE(struct ebph_profile, 136);
 
 /*
  * Key of the heat of a profile's processes, which is kept by user: who can run a program must not
@@ -89,6 +91,8 @@ struct ebph_settings {
 	__u64 delay_base_ns;
 	__u64 max_delay_ns;	 /* bounds every single delay */
 	__u64 heat_half_life_ns; /* 0: there is no heat */
+	__u64 breaker_window_ns; /* in which breaker_limit counts */
+	__u64 breaker_pause_ns;	 /* for which the breaker stays open */
 	__u32 min_runs;
 	__u32 normal_factor;
 	__u32 normal_factor_den;
@@ -103,15 +107,30 @@ struct ebph_settings {
 	__u32 auto_tolerize;	/* not 0: a doubted profile goes back to training by itself */
 	__u32 reports_per_s;	/* events of one profile; what happens beyond is only counted */
 	__u32 defer;		/* not 0: the guards are attached */
-	__u32 store;	  /* not 0: profiles are kept; new ones begin with EBPH_STATE_LOADING */
-	__u32 generation; /* grows when a profile loses pairs: windows are verified anew */
+	__u32 store;	     /* not 0: profiles are kept; new ones begin with EBPH_STATE_LOADING */
+	__u32 generation;    /* grows when a profile loses pairs: windows are verified anew */
+	__u32 breaker_limit; /* executables answered beyond which the breaker opens; 0: never */
+	__u32 pad;
 };
-EBPH_ASSERT_SIZE(struct ebph_settings, 112);
+EBPH_ASSERT_SIZE(struct ebph_settings, 136);
 
 #define EBPH_REPORTS_PER_SECOND 64 /* settings.reports_per_s, as the daemon sets it */
 
 /* A daemon silent for longer than this could not release anybody: BPF stops nobody then. */
 #define EBPH_HEARTBEAT_LIMIT_NS 2000000000ull
+
+/*
+ * The circuit breaker: when too many executables are answered within a window, something is wrong
+ * with us. Written by the programs, which need nobody to open it; the daemon tells of it.
+ */
+struct ebph_breaker {
+	__u64 begin;	     /* number of the window << 32 | .answered when it began */
+	__u64 open_until_ns; /* CLOCK_MONOTONIC; 0: it was never open */
+	__u64 openings;
+	__u32 answered; /* executables, each once in a window */
+	__u32 pad;
+};
+EBPH_ASSERT_SIZE(struct ebph_breaker, 32);
 
 /* ---- whom we stopped ------------------------------------------------------------------- */
 
@@ -259,6 +278,7 @@ EBPH_ASSERT_SIZE(struct ebph_event_doubt, 32);
 	X(STOP_NO_HEARTBEAT, "stop_no_heartbeat", "stops not made: the daemon was silent")         \
 	X(STOP_EXEMPT, "stop_exempt", "stops not made: the process is being traced")               \
 	X(EXEMPT, "exempt", "calls not answered: the program is protected")                        \
+	X(BREAKER, "breaker", "calls not answered: the circuit breaker was open")                  \
 	X(ABORT_NO_HEARTBEAT, "abort_no_heartbeat", "execves not aborted: the daemon was silent")  \
 	X(OVERRIDE_FAILED, "override_failed", "execves not aborted: the kernel refused")
 

@@ -14,6 +14,7 @@ struct decision {
 	__u32 recent;	/* recent anomalies that led to it: LFC or heat */
 	__u32 heat;
 	__u32 answer; /* enum ebph_answer */
+	__u32 mode;   /* enum ebph_mode: only enforce carries it out */
 };
 
 /* pH's delay: base x 2^recent, bounded. */
@@ -139,7 +140,9 @@ static int stop(struct task_struct *task, const struct task_state *state, __u32 
 __hidden int delay_serve(struct task_struct *task, struct task_state *state, __u32 call,
 			 __u32 deferred)
 {
-	if (bpf_ktime_get_ns() >= state->due_ns) {
+	__u64 now_ns = bpf_ktime_get_ns();
+
+	if (now_ns >= state->due_ns || now_ns < breaker.open_until_ns) {
 		state->flags &= ~TASK_DELAYED;
 		return 0;
 	}
@@ -199,7 +202,7 @@ static void anomaly_report(struct task_state *state, struct ebph_profile *head, 
 	event->lfc = state->frame.count;
 	event->heat = decision->heat;
 	event->answer = decision->answer;
-	event->mode = settings.mode;
+	event->mode = decision->mode;
 	event->pad = 0;
 	bpf_ringbuf_submit(event, 0);
 }
@@ -252,7 +255,7 @@ static void recent_take(struct task_state *state, struct ebph_profile *head, __u
 
 __hidden void respond(struct task_struct *task, struct task_state *state, __u32 call, __u32 unseen)
 {
-	struct decision decision = {};
+	struct decision decision = {.mode = settings.mode};
 	struct ebph_profile *head;
 	__u32 slot = state->slot;
 
@@ -269,9 +272,14 @@ __hidden void respond(struct task_struct *task, struct task_state *state, __u32 
 		recent_take(state, head, unseen, &decision);
 		decide(call, unseen, &decision);
 	}
+	/* While the breaker is open, enforce is dry-run. */
+	if (decision.answer && decision.mode != EBPH_MODE_MONITOR && breaker_take(slot)) {
+		decision.mode = EBPH_MODE_DRY_RUN;
+		count(EBPH_COUNT_BREAKER);
+	}
 	if (unseen)
 		anomaly_report(state, head, unseen, &decision);
-	if (settings.mode == EBPH_MODE_MONITOR)
+	if (decision.mode == EBPH_MODE_MONITOR)
 		return;
 	if (decision.answer & EBPH_ANSWER_STOP) {
 		__sync_fetch_and_add(&head->stops, 1);
@@ -279,7 +287,7 @@ __hidden void respond(struct task_struct *task, struct task_state *state, __u32 
 	}
 	if (decision.answer & EBPH_ANSWER_ABORT)
 		__sync_fetch_and_add(&head->aborts, 1);
-	if (settings.mode == EBPH_MODE_ENFORCE)
+	if (decision.mode == EBPH_MODE_ENFORCE)
 		act(task, state, call, &decision);
 }
 

@@ -23,6 +23,16 @@ __hidden void respond(struct task_struct *task, struct task_state *state, __u32 
  */
 __hidden __u32 guard_of(__u32 call);
 
+/**
+ * breaker_take() - counts the executable of a profile as answered, and opens the circuit breaker
+ * when these are too many. The same in every mode but monitor.
+ *
+ * Return: not 0 when the breaker is open: nobody is to be stopped or refused.
+ */
+int breaker_take(__u32 slot);
+
+extern struct ebph_breaker breaker;
+
 /* Wakes the guards until @due_ns. */
 __hidden void guards_arm(__u64 due_ns);
 

@@ -143,6 +143,9 @@ struct conf {
 		uint32_t tolerance;	   /* LFC that costs nothing yet */
 		bool deferral;		   /* delays before the call takes effect */
 		uint32_t exec_abort_limit; /* LFC at which every execve is aborted */
+		uint32_t breaker_limit; /* executables answered in a window; more: dry-run; 0: no */
+		uint64_t breaker_window_ns;
+		uint64_t breaker_pause_ns; /* for so long */
 	} response;
 
 	/* What is neither delayed nor aborted, whoever does it. */

@@ -176,6 +176,19 @@ const struct conf_option conf_options[] = {
 	COUNT32(response, exec_abort_limit, 1, RECENT_MAX, "10",
 		"An execve fails when the call itself is anomalous, or when there are this many "
 		"recent anomalies."),
+	COUNT32(response, breaker_limit, 0, 65536, "10",
+		"The circuit breaker: when more different programs than this are delayed or "
+		"refused "
+		"an execve within breaker_window, something is wrong with ebphd and not with all "
+		"of them (after an upgrade of a library, say). Then the response turns itself into "
+		"dry-run, releases everybody, says so, and comes back after breaker_pause. Who can "
+		"make that many programs misbehave at once can bring that about, too: then raise "
+		"it. 0: there is no breaker."),
+	DURATION(response, breaker_window, S, H, "1min",
+		 "How long the breaker counts before it begins anew."),
+	DURATION(response, breaker_pause, S, D, "5min",
+		 "How long the breaker stays open after the last program that was too many. Not "
+		 "less than breaker_window."),
 
 	LIST(allow, executables, PATHS,
 	     "Programs that are never delayed, and whose execves are never refused. A path is that "

@@ -87,6 +87,12 @@ static bool sets_any(const struct conf_binary *binary)
 	return false;
 }
 
+static struct conf_origin origin_of_all(const struct conf *conf, const char *section,
+					const char *name)
+{
+	return conf->origins[conf_option_find(section, name) - conf_options];
+}
+
 void together_check(struct parser *p)
 {
 	const struct conf *conf = p->conf;
@@ -95,12 +101,16 @@ void together_check(struct parser *p)
 
 	conf_for_others(conf, &others);
 	effective_check(p, &others);
+	if (conf->response.breaker_pause_ns < conf->response.breaker_window_ns) {
+		place = later(p, origin_of_all(conf, "response", "breaker_window"),
+			      origin_of_all(conf, "response", "breaker_pause"));
+		conf_diag_add(p->diag, CONF_ERROR, &place,
+			      "breaker_pause is less than breaker_window; raise it or lower the "
+			      "other");
+	}
 	if (conf->detection.normal_factor <= conf->detection.normal_factor_den) {
-		place = later(p,
-			      conf->origins[conf_option_find("detection", "normal_factor") -
-					    conf_options],
-			      conf->origins[conf_option_find("detection", "normal_factor_den") -
-					    conf_options]);
+		place = later(p, origin_of_all(conf, "detection", "normal_factor"),
+			      origin_of_all(conf, "detection", "normal_factor_den"));
 		conf_diag_add(p->diag, CONF_WARNING, &place,
 			      "normal_factor is not more than normal_factor_den: "
 			      "a profile freezes as soon as one call brings nothing new");

@@ -167,14 +167,14 @@ void delay_process_ended(struct delays *delays, int pidfd)
 	}
 }
 
-/* Lets the process on top of the heap go, unless it has to wait on. */
-static void top_release(struct delays *delays)
+/* Lets the process on top of the heap go, unless it has to wait beyond @now. */
+static void top_release(struct delays *delays, uint64_t now)
 {
 	struct delayed_process *top = &delays->heap[0];
 	uint64_t due_ns;
 	int r;
 
-	r = kernel_release(delays->kernel, top->pid, top->start_ns, &due_ns);
+	r = kernel_release(delays->kernel, top->pid, top->start_ns, now, &due_ns);
 	if (r)
 		due_ns = 0; /* who cannot be asked about is let go */
 	if (due_ns) {
@@ -202,6 +202,14 @@ void delays_run(struct delays *delays)
 	if (read(delays->timer_fd, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
 		log_warn("cannot read the release timer: %s", strerror(errno));
 	while (delays->n && delays->heap[0].due_ns <= now_ns(CLOCK_MONOTONIC))
-		top_release(delays);
+		top_release(delays, now_ns(CLOCK_MONOTONIC));
+	timer_arm(delays);
+}
+
+void delays_release(struct delays *delays)
+{
+	/* Who cannot be continued stays, to be tried again: not here, or there were no end. */
+	for (size_t n = delays->n; n; n--)
+		top_release(delays, UINT64_MAX);
 	timer_arm(delays);
 }

@@ -41,6 +41,9 @@ void delay_process_ended(struct delays *delays, int pidfd);
 /* To be called when .timer_fd is readable: releases who is due. */
 void delays_run(struct delays *delays);
 
+/* Releases everybody, due or not. */
+void delays_release(struct delays *delays);
+
 /**
  * process_continue() - sends SIGCONT to a process, if it is the one that was stopped.
  * @start_ns: CLOCK_BOOTTIME when it began

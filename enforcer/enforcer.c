@@ -19,6 +19,7 @@
 #include "enforcer/process.h"
 #include "enforcer/reload.h"
 #include "enforcer/report.h"
+#include "enforcer/response.h"
 #include "enforcer/util.h"
 
 #define TICK_NS	     (NSEC_PER_SEC / 2) /* well below EBPH_HEARTBEAT_LIMIT_NS */
@@ -33,6 +34,7 @@ struct enforcer {
 	struct keep *keep;
 	struct event_sink sink;
 	struct report report;
+	struct response response;
 	struct ring_buffer *events, *stops;
 	struct enforcing enforcing;
 	bool on_terminal;
@@ -390,6 +392,7 @@ static void on_tick(struct enforcer *enforcer)
 	keep_tick(enforcer->keep);
 	saver_check(enforcer);
 	kernel_guards_rest(enforcer->kernel);
+	response_tick(&enforcer->response, &enforcer->sink);
 	stock(enforcer);
 	if (++enforcer->ticks % REPORT_TICKS == 0)
 		report(enforcer, false);

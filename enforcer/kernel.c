@@ -197,6 +197,14 @@ void kernel_configure(struct kernel *kernel, const struct conf *conf)
 	settings->anomaly_limit = conf->detection.anomaly_limit;
 	settings->tolerize_limit = conf->detection.tolerize_limit;
 	settings->auto_tolerize = conf->detection.auto_tolerize;
+	settings->breaker_limit = conf->response.breaker_limit;
+	settings->breaker_window_ns = conf->response.breaker_window_ns;
+	settings->breaker_pause_ns = conf->response.breaker_pause_ns;
+}
+
+const struct ebph_breaker *kernel_breaker(struct kernel *kernel)
+{
+	return &kernel->skeleton->bss->breaker;
 }
 
 void kernel_guards_rest(struct kernel *kernel)
@@ -256,14 +264,15 @@ int kernel_command(struct kernel *kernel, uint32_t slot, enum ebph_verb verb)
 	return program_run(kernel->skeleton->progs.ebph_command_run, NULL, 0);
 }
 
-int kernel_release(struct kernel *kernel, uint32_t tgid, uint64_t start_ns, uint64_t *ret_due_ns)
+int kernel_release(struct kernel *kernel, uint32_t tgid, uint64_t start_ns, uint64_t now,
+		   uint64_t *ret_due_ns)
 {
 	struct ebph_release *release = &kernel->skeleton->bss->release;
 	int r;
 
 	release->tgid = tgid;
 	release->start_ns = start_ns;
-	release->now_ns = now_ns(CLOCK_MONOTONIC);
+	release->now_ns = now;
 	r = program_run(kernel->skeleton->progs.ebph_release_one, NULL, 0);
 	if (r)
 		return r;

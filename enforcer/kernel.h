@@ -76,6 +76,9 @@ struct ebph_settings *kernel_settings(struct kernel *kernel);
  */
 void kernel_configure(struct kernel *kernel, const struct conf *conf);
 
+/* The circuit breaker, as the programs write it. */
+const struct ebph_breaker *kernel_breaker(struct kernel *kernel);
+
 /* Lets the guards rest again when the last delay that they served is long over. */
 void kernel_guards_rest(struct kernel *kernel);
 
@@ -101,11 +104,13 @@ int kernel_command(struct kernel *kernel, uint32_t slot, enum ebph_verb verb);
 
 /**
  * kernel_release() - asks whether a delay is over, and clears its record if so.
+ * @now_ns: CLOCK_MONOTONIC; UINT64_MAX: it is over, whatever was said
  * @ret_due_ns: CLOCK_MONOTONIC until when it must still be waited for; 0: over
  *
  * Return: 0, or -errno.
  */
-int kernel_release(struct kernel *kernel, uint32_t tgid, uint64_t start_ns, uint64_t *ret_due_ns);
+int kernel_release(struct kernel *kernel, uint32_t tgid, uint64_t start_ns, uint64_t now_ns,
+		   uint64_t *ret_due_ns);
 
 /* The sum of a counter over all CPUs. */
 uint64_t kernel_counter(struct kernel *kernel, enum ebph_counter counter);

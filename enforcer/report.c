@@ -46,6 +46,8 @@ void report_start(struct report *report, const struct conf *conf, struct kernel 
 
 /* Counters that the kernel's side does not keep. */
 #define DAEMON_COUNTERS(X)                                                                         \
+	X(breaker_opened, kernel_breaker(kernel)->openings,                                        \
+	  "times that the circuit breaker opened: nobody was answered for a while")                \
 	X(missed_runs, kernel_missed_runs(kernel),                                                 \
 	  "events not seen: the kernel skipped a program of ours")                                 \
 	X(log_lost, log_lost(), "lines of the log that nobody took")                               \

@@ -42,7 +42,8 @@ struct test {
 	X(store_bad) \
 	X(keeping) \
 	X(cost) \
-	X(reload)
+	X(reload) \
+	X(breaker)
 /* clang-format on */
 
 #define TEST_TABLE_DECLARE(name) extern const struct test name##_tests[];

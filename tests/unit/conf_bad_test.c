@@ -284,6 +284,9 @@ static const struct bad {
 	    "f:3:14: delay_base exceeds max_delay; lower it or raise the other\n"),
 	BAD("base of a program above the greatest delay for all", "[binary /a]\ndelay_base = 6s\n[response]\nmax_delay = 5s\n",
 	    "f:4:13: delay_base exceeds max_delay; lower it or raise the other\n"),
+	BAD("breaker that closes within its window",
+	    "[response]\nbreaker_pause = 59s\n",
+	    "f:2:17: breaker_pause is less than breaker_window; raise it or lower the other\n"),
 	BAD("several errors in one go", "x = 1\n[enforcer]\nmode\nrequire = 2\n[foo]\n[log\n",
 	    "f:1:1: option 'x' before any section; expected a line such as [enforcer] above\n"
 	    "f:3:5: no '='; expected NAME = VALUE\n"

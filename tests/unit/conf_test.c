@@ -47,6 +47,9 @@ static void empty_text_gives_the_defaults(void **state)
 	assert_int_equal(conf->response.max_delay_ns, UINT64_C(300000000000));
 	assert_int_equal(conf->response.tolerance, 0);
 	assert_int_equal(conf->response.exec_abort_limit, 10);
+	assert_int_equal(conf->response.breaker_limit, 10);
+	assert_int_equal(conf->response.breaker_window_ns, UINT64_C(60000000000));
+	assert_int_equal(conf->response.breaker_pause_ns, UINT64_C(300000000000));
 	assert_int_equal(conf->store.max_profiles, 4096);
 	assert_int_equal(conf->store.memory_limit, 67108864);
 	assert_string_equal(conf->store.state_dir, "/var/lib/ebph");
@@ -62,7 +65,8 @@ static const char all_set[] =
 	"bpf_dir = /b\n[detection]\nmin_calls = 4294967296\nmin_runs = 5\n"
 	"normal_wait = 90s\nnormal_factor = 64\nnormal_factor_den = 17\n"
 	"[response]\ndelay_base = 2ms\nmax_delay = 1h\ntolerance = 6\n"
-	"exec_abort_limit = 20\n[store]\nmax_profiles = 512\n"
+	"exec_abort_limit = 20\nbreaker_limit = 21\nbreaker_window = 22s\n"
+	"breaker_pause = 23s\n[store]\nmax_profiles = 512\n"
 	"memory_limit = 3072M\nstate_dir = /s\nsave_interval = 120s\n"
 	"on_upgrade = fresh\nmax_saved = 10000000\n"
 	"[log]\nevents =\n";
@@ -86,6 +90,9 @@ static void every_option_is_stored_in_its_field(void **state)
 	assert_int_equal(conf->response.max_delay_ns, UINT64_C(3600000000000));
 	assert_int_equal(conf->response.tolerance, 6);
 	assert_int_equal(conf->response.exec_abort_limit, 20);
+	assert_int_equal(conf->response.breaker_limit, 21);
+	assert_int_equal(conf->response.breaker_window_ns, UINT64_C(22000000000));
+	assert_int_equal(conf->response.breaker_pause_ns, UINT64_C(23000000000));
 	assert_int_equal(conf->store.max_profiles, 512);
 	assert_int_equal(conf->store.memory_limit, UINT64_C(3221225472));
 	assert_string_equal(conf->store.state_dir, "/s");
