@@ -83,6 +83,10 @@ EBPH_ASSERT_SIZE(struct ebph_heat_key, 8);
 
 enum ebph_mode { EBPH_MODE_MONITOR, EBPH_MODE_DRY_RUN, EBPH_MODE_ENFORCE };
 
+/* How a delay grows with the recent anomalies, and which calls are delayed. */
+enum ebph_curve { EBPH_CURVE_EXPONENTIAL, EBPH_CURVE_LINEAR };
+enum ebph_delay_on { EBPH_DELAY_ON_FRAME, EBPH_DELAY_ON_ANOMALY };
+
 /* What may change while the programs run. The daemon writes it through shared memory. */
 struct ebph_settings {
 	__u64 heartbeat_ns;   /* CLOCK_MONOTONIC of the daemon's last sign of life */
@@ -110,9 +114,11 @@ struct ebph_settings {
 	__u32 store;	     /* not 0: profiles are kept; new ones begin with EBPH_STATE_LOADING */
 	__u32 generation;    /* grows when a profile loses pairs: windows are verified anew */
 	__u32 breaker_limit; /* executables answered beyond which the breaker opens; 0: never */
+	__u32 delay_curve;   /* enum ebph_curve */
+	__u32 delay_on;	     /* enum ebph_delay_on */
 	__u32 pad;
 };
-EBPH_ASSERT_SIZE(struct ebph_settings, 136);
+EBPH_ASSERT_SIZE(struct ebph_settings, 144);
 
 #define EBPH_REPORTS_PER_SECOND 64 /* settings.reports_per_s, as the daemon sets it */
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The response: decide, then stop or abort. */
 #include "kernel.h"
+#include "delay.h"
 #include "response.h"
 #include "task.h"
 #include "events.h"
@@ -17,29 +18,13 @@ struct decision {
 	__u32 mode;   /* enum ebph_mode: only enforce carries it out */
 };
 
-/* pH's delay: base x 2^recent, bounded. */
-static __u64 delay_of(__u32 recent)
-{
-	__u64 delay;
-
-	if (recent <= settings.tolerance)
-		return 0;
-	if (recent >= 40) /* 2^40 ms are 35 years: no base makes that too short */
-		return settings.max_delay_ns;
-	delay = settings.delay_base_ns << recent;
-	/* A shift that went over the top is larger than any bound, too. */
-	if (delay >> recent != settings.delay_base_ns || delay > settings.max_delay_ns)
-		return settings.max_delay_ns;
-	return delay;
-}
-
 /* What a call deserves, with .recent given. Needs nothing but its arguments and the settings. */
 static void decide(__u32 call, __u32 unseen, struct decision *ret)
 {
 	__u32 recent = ret->recent;
 
 	ret->answer = EBPH_ANSWER_NONE;
-	ret->delay_ns = ebph_call_is_exit(call) ? 0 : delay_of(recent);
+	ret->delay_ns = ebph_call_is_exit(call) ? 0 : ebph_delay_ns(&settings, recent, unseen);
 	if (ret->delay_ns)
 		ret->answer |= EBPH_ANSWER_STOP;
 	if (ebph_call_is_exec(call) && (unseen || recent >= settings.exec_abort_limit))

@@ -52,6 +52,18 @@ enum conf_upgrade {
 	CONF_UPGRADE_INHERIT, /* what the old version was seen to do; it trains on from there */
 };
 
+/** How a delay grows with the recent anomalies. */
+enum conf_curve {
+	CONF_CURVE_EXPONENTIAL, /* pH's: it doubles with each */
+	CONF_CURVE_LINEAR,
+};
+
+/** Which calls are delayed. */
+enum conf_delay_on {
+	CONF_DELAY_ON_FRAME,   /* pH's: every one of a thread with recent anomalies */
+	CONF_DELAY_ON_ANOMALY, /* those that are anomalies themselves */
+};
+
 /** The line that decided a value. */
 struct conf_origin {
 	uint32_t line; /* from 1; 0: none, it is the default */
@@ -138,8 +150,10 @@ struct conf {
 	} detection;
 
 	struct {
-		uint64_t delay_base_ns;	   /* a call is delayed by 2^LFC times this */
-		uint64_t max_delay_ns;	   /* no single delay is longer */
+		uint64_t delay_base_ns; /* a call is delayed by 2^LFC times this */
+		uint64_t max_delay_ns;	/* no single delay is longer */
+		enum conf_curve delay_curve;
+		enum conf_delay_on delay_on;
 		uint32_t tolerance;	   /* LFC that costs nothing yet */
 		bool deferral;		   /* delays before the call takes effect */
 		uint32_t exec_abort_limit; /* LFC at which every execve is aborted */

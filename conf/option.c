@@ -44,9 +44,23 @@ const char *const conf_scope_names[] = {
 	NULL,
 };
 
-static_assert(sizeof(enum conf_scope) == sizeof(unsigned int), "likewise");
+const char *const conf_curve_names[] = {
+	[CONF_CURVE_EXPONENTIAL] = "exponential",
+	[CONF_CURVE_LINEAR] = "linear",
+	NULL,
+};
+
+const char *const conf_delay_on_names[] = {
+	[CONF_DELAY_ON_FRAME] = "frame",
+	[CONF_DELAY_ON_ANOMALY] = "anomaly",
+	NULL,
+};
+
 static_assert(sizeof(enum conf_mode) == sizeof(unsigned int), "an enum is stored as unsigned int");
 static_assert(sizeof(enum conf_upgrade) == sizeof(unsigned int), "likewise");
+static_assert(sizeof(enum conf_scope) == sizeof(unsigned int), "likewise");
+static_assert(sizeof(enum conf_curve) == sizeof(unsigned int), "likewise");
+static_assert(sizeof(enum conf_delay_on) == sizeof(unsigned int), "likewise");
 
 const struct conf_section conf_sections[] = {
 	{"enforcer", "What ebphd does, and where it keeps its files."},
@@ -164,6 +178,13 @@ const struct conf_option conf_options[] = {
 	DURATION(response, max_delay, MS, DELAY_MAX, "5min",
 		 "No single delay is longer than this, however many anomalies there are. Not less "
 		 "than delay_base."),
+	ENUM(response, delay_curve, conf_curve, CONF_CURVE_LINEAR, "exponential",
+	     "How a delay grows with N, the recent anomalies. exponential: 2^N times delay_base, "
+	     "as in pH: few cost next to nothing, many stand still. linear: N times delay_base."),
+	ENUM(response, delay_on, conf_delay_on, CONF_DELAY_ON_ANOMALY, "frame",
+	     "Which calls are delayed. frame: every call of a thread while there was an anomaly "
+	     "among its last 128 calls, as in pH. anomaly: only those calls that are anomalies "
+	     "themselves."),
 	COUNT32(response, tolerance, 0, RECENT_MAX, "0",
 		"Recent anomalies that cost nothing: no call is delayed until there are more than "
 		"this many."),

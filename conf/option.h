@@ -78,6 +78,8 @@ struct conf_reason {
 extern const char *const conf_mode_names[];
 extern const char *const conf_upgrade_names[];
 extern const char *const conf_scope_names[];
+extern const char *const conf_curve_names[];
+extern const char *const conf_delay_on_names[];
 
 /** The option of this name in this section, or NULL; section NULL: in any section. */
 const struct conf_option *conf_option_find(const char *section, const char *name);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "enforcer/kernel.h"
 
+#include <assert.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <inttypes.h>
@@ -74,6 +75,11 @@ int kernel_check(const char **ret_reason)
 	}
 	return 0;
 }
+
+/* The programs know nothing of the configuration. */
+static_assert((int)CONF_CURVE_LINEAR == (int)EBPH_CURVE_LINEAR &&
+		      (int)CONF_DELAY_ON_ANOMALY == (int)EBPH_DELAY_ON_ANOMALY,
+	      "one order of names");
 
 /* ---- life ------------------------------------------------------------------------------ */
 
@@ -190,6 +196,8 @@ void kernel_configure(struct kernel *kernel, const struct conf *conf)
 	settings->normal_factor_den = conf->detection.normal_factor_den;
 	settings->delay_base_ns = conf->response.delay_base_ns;
 	settings->max_delay_ns = conf->response.max_delay_ns;
+	settings->delay_curve = (__u32)conf->response.delay_curve;
+	settings->delay_on = (__u32)conf->response.delay_on;
 	settings->tolerance = conf->response.tolerance;
 	settings->exec_abort_limit = conf->response.exec_abort_limit;
 	settings->mode = (__u32)conf->enforcer.mode;

@@ -32,6 +32,9 @@ $(UNIT_TESTS): %: %.o $(BUILD)/tests/ebph.a
 # It runs the program itself.
 $(BUILD)/tests/unit/check_config_test: | $(BUILD)/ebphd
 
+# What the model of tests/bpf comes to is the truth there, too.
+$(BUILD)/tests/unit/curve_test: $(patsubst %,$(BUILD)/tests/obj/bpf/%.o,model model_answer)
+
 # Its own functions stand between store.c and the C library's: they fail, and they keep book.
 $(BUILD)/tests/unit/store_fault_test: LDFLAGS += \
 	$(foreach f,openat write fsync renameat unlinkat,-Wl,--wrap=$(f))

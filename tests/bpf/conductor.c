@@ -389,3 +389,23 @@ void conductor_free(struct conductor *conductor)
 	model_free(conductor->model);
 	free(conductor);
 }
+
+void conductor_rule(struct conductor *conductor)
+{
+	struct ebph_settings *settings = kernel_settings(conductor->rig.kernel);
+	struct model_rule *rule = &conductor->model->rule;
+
+	rule->linear = random_below(conductor, 2);
+	rule->on_anomaly = random_below(conductor, 2);
+	rule->tolerance = random_below(conductor, 4);
+	rule->exec_limit = 1 + random_below(conductor, 20);
+	rule->base_ns = (1 + random_below(conductor, 10000)) * 1000000ull;
+	rule->max_ns = rule->base_ns * (1 + random_below(conductor, 200));
+
+	settings->delay_curve = rule->linear ? EBPH_CURVE_LINEAR : EBPH_CURVE_EXPONENTIAL;
+	settings->delay_on = rule->on_anomaly ? EBPH_DELAY_ON_ANOMALY : EBPH_DELAY_ON_FRAME;
+	settings->tolerance = rule->tolerance;
+	settings->exec_abort_limit = rule->exec_limit;
+	settings->delay_base_ns = rule->base_ns;
+	settings->max_delay_ns = rule->max_ns;
+}

@@ -102,4 +102,7 @@ void conductor_start(struct conductor *conductor, unsigned int agent, unsigned i
 void differ(struct conductor *conductor, unsigned int agent, const char *format, ...)
 	__attribute__((format(printf, 3, 4), noreturn));
 
+/* Chooses what an anomaly costs, for the model and for the programs. */
+void conductor_rule(struct conductor *conductor);
+
 #endif

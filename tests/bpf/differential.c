@@ -38,11 +38,13 @@ static uint32_t documented_id(struct model_call call)
 	}
 }
 
+#define ANOMALY_SEEN "call %u, unseen %#x, lfc %u, heat %u, delay %" PRIu64 ", abort %d"
+
 static void event_compare(struct conductor *conductor, size_t i, const struct model_event *model)
 {
 	const struct ebph_event *event = &conductor->seen[i].event;
 	unsigned int agent = model->agent < 0 ? conductor->agent : (unsigned int)model->agent;
-	char seen[160], expected[160];
+	char seen[200], expected[200];
 	uint32_t pid, tid;
 
 	pid = model->agent < 0 ? (uint32_t)getpid() : conductor->ids[agent].pid;
@@ -58,10 +60,12 @@ static void event_compare(struct conductor *conductor, size_t i, const struct mo
 		break;
 	case EBPH_EVENT_ANOMALY:
 		seen[0] = '0' + MODEL_ANOMALY;
-		snprintf(seen + strlen(seen), 80, "call %u, unseen %#x, lfc %u, heat %u",
+		snprintf(seen + strlen(seen), 120, ANOMALY_SEEN,
 			 ebph_window_at(&conductor->seen[i].anomaly.window, 0),
 			 conductor->seen[i].anomaly.unseen, conductor->seen[i].anomaly.lfc,
-			 conductor->seen[i].anomaly.heat);
+			 conductor->seen[i].anomaly.heat,
+			 (uint64_t)conductor->seen[i].anomaly.delay_ns,
+			 !!(conductor->seen[i].anomaly.answer & EBPH_ANSWER_ABORT));
 		break;
 	case EBPH_EVENT_DOUBT:
 		seen[0] = '0' + MODEL_DOUBT;
@@ -72,8 +76,9 @@ static void event_compare(struct conductor *conductor, size_t i, const struct mo
 	if (model->type == MODEL_STATE_CHANGE)
 		snprintf(expected + strlen(expected), 80, "%u to %u", model->before, model->after);
 	else if (model->type == MODEL_ANOMALY)
-		snprintf(expected + strlen(expected), 80, "call %u, unseen %#x, lfc %u, heat %u",
-			 documented_id(model->call), model->unseen, model->lfc, model->heat);
+		snprintf(expected + strlen(expected), 120, ANOMALY_SEEN, documented_id(model->call),
+			 model->unseen, model->lfc, model->heat, model->answer.delay_ns,
+			 model->answer.abort);
 	else
 		snprintf(expected + strlen(expected), 80, "after %u, tolerized %u",
 			 model->anomalies, model->tolerized);
@@ -196,6 +201,17 @@ static void pairs_compare(struct conductor *conductor, unsigned int exe)
 			       (uint64_t)head->field, (uint64_t)(value));                          \
 	} while (0)
 
+static void answers_compare(struct conductor *conductor, unsigned int exe)
+{
+	const struct ebph_profile *head =
+		&conductor->rig.kernel->heads[conductor->script->slot[exe]];
+	const struct model_profile *profile = &conductor->model->profile[exe];
+
+	HEAD_COMPARE(stops, profile->stops);
+	HEAD_COMPARE(stop_ns, profile->stop_ns);
+	HEAD_COMPARE(aborts, profile->aborts);
+}
+
 /*
  * @forgotten: calls that a reset has taken from the head; @pending: those that threads have not
  * yet told their profile of.
@@ -286,6 +302,7 @@ static void all_compare(struct conductor *conductor, bool all_pairs)
 	}
 	for (unsigned int i = 0; i < SCRIPT_EXES; i++) {
 		head_compare(conductor, i, pending[i]);
+		answers_compare(conductor, i);
 		/* Reading them takes time: mostly of the one that may have changed. */
 		if (all_pairs || i == conductor->exe)
 			pairs_compare(conductor, i);
@@ -369,6 +386,7 @@ static void settings_choose(struct conductor *conductor)
 	settings->normal_factor_den = model->factor_den;
 	settings->min_calls = model->min_calls;
 	settings->min_runs = model->min_runs;
+	conductor_rule(conductor);
 }
 
 /* So large that no pair finds its place taken: when a set grows is another test's concern. */

@@ -234,7 +234,7 @@ static void learn(struct model_profile *profile, const struct list *calls, uint3
 }
 
 /* An anomaly of a normal profile; the verdict is in the thread's list already. */
-static void anomaly(struct model *model, unsigned int number, uint32_t unseen)
+static void anomaly(struct model *model, unsigned int number, uint32_t unseen, uint32_t before)
 {
 	struct model_agent *agent = &model->agent[number];
 	struct model_profile *profile = &model->profile[agent->exe];
@@ -258,6 +258,7 @@ static void anomaly(struct model *model, unsigned int number, uint32_t unseen)
 	event->unseen = unseen;
 	event->lfc = model_lfc(agent);
 	event->heat = (uint32_t)profile->heat;
+	event->answer = model_answered(model, number, true, before);
 }
 
 static void judge(struct model *model, unsigned int number)
@@ -273,10 +274,13 @@ static void judge(struct model *model, unsigned int number)
 			learn(profile, &agent->calls, unseen, false);
 		list_add(&agent->verdicts, unseen != 0);
 		if (unseen)
-			anomaly(model, number, unseen);
+			anomaly(model, number, unseen, lfc);
+		else
+			model_answered(model, number, false, lfc);
 		return;
 	}
 	list_add(&agent->verdicts, 0);
+	model_answered(model, number, false, lfc);
 	learn(profile, &agent->calls, unseen, true);
 	profile->trained++;
 	if (unseen) {

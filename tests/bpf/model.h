@@ -31,6 +31,19 @@ struct model_call {
 enum model_state { MODEL_TRAINING = 1, MODEL_FROZEN, MODEL_NORMAL };
 enum model_verb { MODEL_NORMALIZE = 1, MODEL_SENSITIZE, MODEL_TOLERIZE };
 
+/* What an anomaly costs. */
+struct model_rule {
+	uint64_t base_ns, max_ns;
+	uint32_t tolerance, exec_limit;
+	bool linear;	 /* not pH's curve */
+	bool on_anomaly; /* only calls that are anomalies themselves */
+};
+
+struct model_answer {
+	uint64_t delay_ns; /* 0: it goes on at once */
+	bool abort;
+};
+
 /* What a handler has interrupted. */
 struct model_frame {
 	struct list calls;
@@ -61,7 +74,8 @@ struct model_profile {
 	uint64_t calls;	    /* all, whatever the state */
 	uint64_t forgotten; /* kept by the test: calls that sensitize has taken from the head */
 	uint64_t anomalies, heat;
-	uint32_t doubts; /* anomalies since it became normal */
+	uint64_t stops, stop_ns, aborts; /* answers decided */
+	uint32_t doubts;		 /* anomalies since it became normal */
 	uint32_t runs, tasks;
 	/* The rule of freezing. */
 	uint64_t trained, last_mod;
@@ -78,6 +92,7 @@ struct model_event {
 	enum model_state before, after;
 	struct model_call call;
 	uint32_t unseen, lfc, heat;
+	struct model_answer answer;
 	uint32_t anomalies, tolerized;
 };
 
@@ -85,6 +100,7 @@ struct model {
 	/* As the settings of the programs. */
 	uint32_t anomaly_limit, tolerize_limit;
 	bool auto_tolerize, with_heat;
+	struct model_rule rule;
 	uint32_t factor, factor_den, min_runs;
 	uint64_t min_calls;
 	bool freezes; /* states are observed, not decided: regime 2 */
@@ -103,6 +119,21 @@ struct model {
 /* Return: NULL when there is no memory. */
 struct model *model_new(void);
 void model_free(struct model *model);
+
+/**
+ * model_answer() - the answer to a call, in tests/bpf/model_answer.c.
+ * @recent: recent anomalies, this one included
+ */
+struct model_answer model_answer(const struct model_rule *rule, struct model_call call,
+				 uint32_t recent, bool anomalous);
+
+/**
+ * model_answered() - the last call of a thread is answered: while there are anomalies among the
+ * last 128, those before it included.
+ * @before: LFC without it
+ */
+struct model_answer model_answered(struct model *model, unsigned int number, bool anomalous,
+				   uint32_t before);
 
 /* The symbol of a call, a new one if it is the first of its kind. */
 unsigned int model_symbol(struct model *model, struct model_call call);

@@ -69,6 +69,45 @@ static void tolerated(void)
 	      events_count(&daemon, "anomaly", pid));
 }
 
+static void linear(void)
+{
+	const struct daemon_conf conf = {.response = "delay_curve = linear\nmax_delay = 35ms\n"};
+	struct daemon daemon;
+	pid_t pid = lines_excess(&daemon, "enforce", &conf);
+
+	delays_check(&daemon, pid, (const long[]){10, 20, 30, 35}, 4);
+}
+
+/* Anomalies, and usual calls after them. @ret_anomalies: but for the last call, its exit */
+static size_t stops_of(const char *response, size_t *ret_anomalies)
+{
+	const struct daemon_conf conf = {.response = response};
+	const char *path = strdup(program_path(PROGRAM("frames")));
+	struct daemon daemon;
+	struct child child;
+	size_t n;
+
+	daemon_start(&daemon, "enforce", &conf);
+	train(&daemon, path, (const char *const[]){path, "ff", NULL});
+	CHECK(RUN(&child, path, "fhf") == 0, "%s", child.output);
+	daemon_stop(&daemon);
+	n = events_count(&daemon, "anomaly", child.pid);
+	*ret_anomalies = 0;
+	for (size_t i = 0; i < n; i++)
+		*ret_anomalies += json_is_true(
+			json_object_get(event_at(&daemon, "anomaly", child.pid, i), "stop"));
+	return events_count(&daemon, "stop", child.pid);
+}
+
+static void delayed_calls(void)
+{
+	size_t anomalies, stops = stops_of("max_delay = 10ms\n", &anomalies);
+
+	CHECK(anomalies > 0 && stops > anomalies, "%zu anomalies, %zu stops", anomalies, stops);
+	stops = stops_of("max_delay = 10ms\ndelay_on = anomaly\n", &anomalies);
+	CHECK(anomalies > 0 && stops == anomalies, "%zu anomalies, %zu stops", anomalies, stops);
+}
+
 /* Dry-run and enforce take the same decisions on the same input. */
 static void alike(void)
 {
@@ -224,6 +263,9 @@ const struct test answer_tests[] = {
 	{.name = "answer: delays double with each recent anomaly", .run = growing},
 	{.name = "answer: max_delay bounds each delay", .run = bounded},
 	{.name = "answer: tolerance lets the first anomalies pass", .run = tolerated},
+	{.name = "answer: a linear curve", .run = linear},
+	{.name = "answer: all calls of a frame are delayed, or only anomalies",
+	 .run = delayed_calls},
 	{.name = "answer: dry-run and enforce decide alike", .run = alike},
 	{.name = "answer: execve aborted by bpf_override_return", .run = aborted_by_override},
 	{.name = "answer: execve aborted by fmod_ret", .run = aborted_by_fmod_ret},

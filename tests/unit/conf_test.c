@@ -45,6 +45,8 @@ static void empty_text_gives_the_defaults(void **state)
 	assert_int_equal(conf->detection.normal_factor_den, 32);
 	assert_int_equal(conf->response.delay_base_ns, 10000000);
 	assert_int_equal(conf->response.max_delay_ns, UINT64_C(300000000000));
+	assert_int_equal(conf->response.delay_curve, CONF_CURVE_EXPONENTIAL);
+	assert_int_equal(conf->response.delay_on, CONF_DELAY_ON_FRAME);
 	assert_int_equal(conf->response.tolerance, 0);
 	assert_int_equal(conf->response.exec_abort_limit, 10);
 	assert_int_equal(conf->response.breaker_limit, 10);
@@ -65,6 +67,7 @@ static const char all_set[] =
 	"bpf_dir = /b\n[detection]\nmin_calls = 4294967296\nmin_runs = 5\n"
 	"normal_wait = 90s\nnormal_factor = 64\nnormal_factor_den = 17\n"
 	"[response]\ndelay_base = 2ms\nmax_delay = 1h\ntolerance = 6\n"
+	"delay_curve = linear\ndelay_on = anomaly\n"
 	"exec_abort_limit = 20\nbreaker_limit = 21\nbreaker_window = 22s\n"
 	"breaker_pause = 23s\n[store]\nmax_profiles = 512\n"
 	"memory_limit = 3072M\nstate_dir = /s\nsave_interval = 120s\n"
@@ -88,6 +91,8 @@ static void every_option_is_stored_in_its_field(void **state)
 	assert_int_equal(conf->detection.normal_factor_den, 17);
 	assert_int_equal(conf->response.delay_base_ns, 2000000);
 	assert_int_equal(conf->response.max_delay_ns, UINT64_C(3600000000000));
+	assert_int_equal(conf->response.delay_curve, CONF_CURVE_LINEAR);
+	assert_int_equal(conf->response.delay_on, CONF_DELAY_ON_ANOMALY);
 	assert_int_equal(conf->response.tolerance, 6);
 	assert_int_equal(conf->response.exec_abort_limit, 20);
 	assert_int_equal(conf->response.breaker_limit, 21);
