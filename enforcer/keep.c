@@ -369,7 +369,7 @@ void keep_tick(struct keep *keep)
 	keep_make_room(keep);
 	if (!keep->store)
 		return;
-	restore_tick(keep);
+	restore_tick(keep, now_ns(CLOCK_MONOTONIC) + TURN_NS);
 	slow_report(keep, now);
 	if (!keep->cursor && now >= keep->next_pass_ns)
 		pass_begin(keep, now);

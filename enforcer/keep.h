@@ -42,6 +42,7 @@ struct keep {
 		struct ebph_profile head; /* as it is being saved */
 		bool stale;		  /* keep_unsaved() since then */
 	} job;
+	uint32_t ticked;       /* the last slot that a tick has looked at */
 	uint32_t cursor;       /* of the pass over all slots; 0: none is under way */
 	uint64_t next_pass_ns; /* CLOCK_MONOTONIC */
 	uint32_t n_detached;   /* slots from which another has taken over: twin.c */

@@ -332,31 +332,48 @@ void restore_saved(struct keep *keep, uint32_t slot)
 		versions_thin(keep, entry);
 }
 
-void restore_tick(struct keep *keep)
+/* Looks for what nobody has told of a slot. */
+static void slot_tick(struct keep *keep, uint32_t slot)
+{
+	struct profile_note *note = &keep->profiles->notes[slot];
+
+	if (note->twin && !note->n_twins &&
+	    !__atomic_load_n(&keep_head(keep, slot)->tasks, __ATOMIC_ACQUIRE))
+		twin_end(keep, slot);
+	if (keep_state(keep, slot) != EBPH_STATE_LOADING || is_fresh(keep, slot) ||
+	    keep->loads.queued[slot] || (keep->saver.busy && keep->job.slot == slot))
+		return;
+	/* It is not read again before there is a chance. */
+	if (note->load_waits && slot_room(keep, slot, note->load_waits))
+		return;
+	/* Its event was lost, or is still on its way: then there is one tick more. */
+	if (note->unannounced && note->entry)
+		queue_push(&keep->loads, slot);
+	else if (note->unannounced)
+		keep_announced(keep, slot);
+	note->unannounced = !note->unannounced;
+}
+
+static bool is_waiting(const struct keep *keep, uint32_t slot)
+{
+	const struct profile_note *note = &keep->profiles->notes[slot];
+
+	return keep_state(keep, slot) == EBPH_STATE_LOADING &&
+	       (note->load_waits || note->grow_waits);
+}
+
+void restore_tick(struct keep *keep, uint64_t until_ns)
 {
 	struct profiles *profiles = keep->profiles;
+	uint32_t n = profiles->next_slot - 1;
 
 	profiles->n_load_waits = 0;
-	for (uint32_t slot = 1; slot < profiles->next_slot; slot++) {
-		struct profile_note *note = &profiles->notes[slot];
-
-		profiles->n_load_waits += keep_state(keep, slot) == EBPH_STATE_LOADING &&
-					  (note->load_waits || note->grow_waits);
-		if (note->twin && !note->n_twins &&
-		    !__atomic_load_n(&keep_head(keep, slot)->tasks, __ATOMIC_ACQUIRE))
-			twin_end(keep, slot);
-		if (keep_state(keep, slot) != EBPH_STATE_LOADING || is_fresh(keep, slot) ||
-		    keep->loads.queued[slot] || (keep->saver.busy && keep->job.slot == slot))
-			continue;
-		/* It is not read again before there is a chance. */
-		if (note->load_waits && slot_room(keep, slot, note->load_waits))
-			continue;
-		/* Its event was lost, or is still on its way: then there is one tick more. */
-		if (note->unannounced && note->entry)
-			queue_push(&keep->loads, slot);
-		else if (note->unannounced)
-			keep_announced(keep, slot);
-		note->unannounced = !note->unannounced;
+	for (uint32_t slot = 1; slot <= n; slot++)
+		profiles->n_load_waits += is_waiting(keep, slot);
+	/* What is to be done for one may have to wait for all running programs. */
+	for (uint32_t i = 0; i < n && now_ns(CLOCK_MONOTONIC) < until_ns; i++) {
+		keep->ticked = keep->ticked % n + 1;
+		slot_tick(keep, keep->ticked);
 	}
 }
 
@@ -366,7 +383,7 @@ void restore_finish(struct keep *keep)
 	/* No event is on its way any more, and programs run that nobody follows. */
 	for (uint32_t slot = 1; slot < keep->profiles->next_slot; slot++)
 		keep->profiles->notes[slot].unannounced = true;
-	restore_tick(keep);
+	restore_tick(keep, UINT64_MAX);
 	for (uint32_t slot = 1; slot < keep->profiles->next_slot; slot++)
 		if (keep->profiles->notes[slot].twin)
 			twin_take(keep, slot);

@@ -76,8 +76,11 @@ void fresh_set(struct keep *keep, uint32_t slot);
 /* It does not, after all. */
 void fresh_clear(struct keep *keep, uint32_t slot);
 
-/* Looks for what nobody has told of. */
-void restore_tick(struct keep *keep);
+/*
+ * Looks for what nobody has told of, until @until_ns of CLOCK_MONOTONIC; next time it goes on where
+ * it was.
+ */
+void restore_tick(struct keep *keep, uint64_t until_ns);
 
 /* Lets training begin in the first @n slots of .begins. */
 void restore_begin(struct keep *keep, uint32_t n);
