@@ -388,6 +388,14 @@ bool conf_word_matches(const struct conf_word *word, const char *path);
 /** Is it what any of the words says? */
 bool conf_list_matches(const struct conf_list *list, const char *path);
 
+/**
+ * Is a control group what any of the words says, or below it?
+ *
+ * @param list Of control groups and units; in their globs '\\' has no meaning, names have it.
+ * @param cgroup As in /proc/PID/cgroup: "/system.slice/ssh.service".
+ */
+bool conf_list_matches_cgroup(const struct conf_list *list, const char *cgroup);
+
 /** Has the list a word with this id? Of lists of system calls and of users. */
 bool conf_list_has_id(const struct conf_list *list, uint32_t id);
 

@@ -150,6 +150,8 @@ void conf_explain(const struct conf *conf, const char *path, FILE *out)
 
 	conf_for_path(conf, path, &effective);
 	fprintf(out, "%s:%s\n", path, effective.listed ? "" : " no section is for it");
+	if (conf_list_matches(&conf->allow.executables, path))
+		fputs("executables in [allow] has it\n", out);
 	for (size_t i = 0; (option = conf_binary_option(i)); i++) {
 		fprintf(out, "%s = ", option->name);
 		conf_option_print(option, &effective.settings, out);

@@ -11,13 +11,15 @@
 #include "tests/harness/daemon.h"
 #include "tests/harness/tap.h"
 
+static const struct daemon_conf plain;
+
 /* Starts it as its file says, and trains the example. Return: its path. */
-static const char *trained_start(struct daemon *daemon, const char *store,
+static const char *trained_start(struct daemon *daemon, struct daemon_conf conf,
 				 const char *const *arguments)
 {
-	const struct daemon_conf conf = {.enforcer = "mode = dry-run\n", .store = store};
 	const char *path = strdup(program_path(PROGRAM("lines")));
 
+	conf.enforcer = "mode = dry-run\n";
 	daemon_start_with(daemon, NULL, &conf, arguments);
 	train(daemon, path, (const char *const[]){path, NULL});
 	return path;
@@ -45,7 +47,7 @@ static void check_logged(struct daemon *daemon, const char *line)
 static void modes(void)
 {
 	struct daemon daemon;
-	const char *path = trained_start(&daemon, NULL, NULL);
+	const char *path = trained_start(&daemon, plain, NULL);
 
 	CHECK(!strcmp(event_text(excess(&daemon, path), "mode"), "dry-run"), "not in dry-run");
 	CHECK(events_count(&daemon, "stop", 0) == 0, "dry-run stopped somebody");
@@ -65,10 +67,27 @@ static void modes(void)
 	daemon_stop(&daemon);
 }
 
+/* The guards are loaded in dry-run, and attached when it ends. */
+static void deferral(void)
+{
+	const struct daemon_conf conf = {.response = "deferral = yes\n"};
+	struct daemon daemon;
+	const char *path = trained_start(&daemon, conf, NULL);
+	json_t *stop;
+
+	excess(&daemon, path);
+	CHECK(events_count(&daemon, "stop", 0) == 0, "dry-run stopped somebody");
+	daemon_reload(&daemon, "[enforcer]\nmode = enforce\n", "taken");
+	excess(&daemon, path);
+	stop = event_wait(&daemon, "stop", "path", path, NULL);
+	CHECK(json_is_true(json_object_get(stop, "deferred")), "the call was made first");
+	daemon_stop(&daemon);
+}
+
 static void settings(void)
 {
 	struct daemon daemon;
-	const char *path = trained_start(&daemon, NULL, NULL);
+	const char *path = trained_start(&daemon, plain, NULL);
 
 	CHECK(event_number(excess(&daemon, path), "delay_ms") == 40, "not the default delay");
 	daemon_reload(&daemon, "[response]\ndelay_base = 20ms\n", "taken");
@@ -95,8 +114,9 @@ static void all_or_nothing(void)
 		 "cannot open the event file /proc/no/such"},
 	};
 	struct daemon daemon;
-	const char *path = trained_start(&daemon, "max_profiles = 65536\n",
-					 (const char *const[]){"--best-rung", "none", NULL});
+	const char *path =
+		trained_start(&daemon, (struct daemon_conf){.store = "max_profiles = 65536\n"},
+			      (const char *const[]){"--best-rung", "none", NULL});
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		daemon_reload(&daemon, bad[i].text, "refused");
@@ -127,7 +147,7 @@ static void nothing_is_left_behind(void)
 	struct daemon daemon;
 	size_t before;
 
-	trained_start(&daemon, NULL, NULL);
+	trained_start(&daemon, plain, NULL);
 	daemon_reload(&daemon, "[enforcer]\nmode = enforce\n", "taken");
 	before = n_descriptors(&daemon);
 	for (int i = 0; i < 5; i++) {
@@ -142,6 +162,7 @@ static void nothing_is_left_behind(void)
 
 const struct test reload_tests[] = {
 	{.name = "reload: the mode changes, to enforce too", .run = modes},
+	{.name = "reload: from dry-run to delays before the call", .run = deferral},
 	{.name = "reload: settings take effect, or wait for a restart", .run = settings},
 	{.name = "reload: with any mistake all stays as it was", .run = all_or_nothing},
 	{.name = "reload: nothing is left behind", .run = nothing_is_left_behind},
