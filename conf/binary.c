@@ -199,3 +199,16 @@ void conf_for_path(const struct conf *conf, const char *path, struct conf_effect
 	if (exact && !exact->path.is_glob)
 		conf_binary_apply(exact, ret);
 }
+
+bool conf_enforces(const struct conf *conf)
+{
+	const struct conf_option *option = conf_option_find(CONF_SECTION_BINARY, "mode");
+
+	if (conf->enforcer.mode == CONF_MODE_ENFORCE)
+		return true;
+	for (size_t i = 0; i < conf->n_binaries; i++)
+		if (conf_option_origin(option, NULL, conf->binaries[i])->line &&
+		    conf->binaries[i]->settings.mode == CONF_MODE_ENFORCE)
+			return true;
+	return false;
+}

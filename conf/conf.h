@@ -340,6 +340,9 @@ void conf_write_example(FILE *out);
  */
 void conf_for_path(const struct conf *conf, const char *path, struct conf_effective *ret);
 
+/** Is anybody to be answered: is mode = enforce for all, or in any section [binary]? */
+bool conf_enforces(const struct conf *conf);
+
 /**
  * Write what conf_for_path() says, an option a line, with the lines that decided.
  *

@@ -84,6 +84,24 @@ static void deferral(void)
 	daemon_stop(&daemon);
 }
 
+static void enforcing_ends_while_someone_is_delayed(void)
+{
+	const struct daemon_conf conf = {.response = "delay_base = 1s\n"};
+	struct daemon daemon;
+	const char *path = trained_start(&daemon, conf, NULL);
+	struct child child;
+
+	daemon_reload(&daemon, "[enforcer]\nmode = enforce\n", "taken");
+	child_start(&child, (const char *const[]){path, "x", NULL}, NULL);
+	REQUIRE(child_wait_stopped(&child), "it was not stopped: %s", child.output);
+	daemon_reload(&daemon, "[enforcer]\nmode = dry-run\n", "taken");
+	event_wait(&daemon, "release", NULL);
+	CHECK(child_wait(&child) == 0, "%s", child.output);
+	CHECK(events_count(&daemon, "stop", child.pid) == 1, "%zu stops",
+	      events_count(&daemon, "stop", child.pid));
+	daemon_stop(&daemon);
+}
+
 static void settings(void)
 {
 	struct daemon daemon;
@@ -163,6 +181,8 @@ static void nothing_is_left_behind(void)
 const struct test reload_tests[] = {
 	{.name = "reload: the mode changes, to enforce too", .run = modes},
 	{.name = "reload: from dry-run to delays before the call", .run = deferral},
+	{.name = "reload: enforcing ends while someone is delayed",
+	 .run = enforcing_ends_while_someone_is_delayed},
 	{.name = "reload: settings take effect, or wait for a restart", .run = settings},
 	{.name = "reload: with any mistake all stays as it was", .run = all_or_nothing},
 	{.name = "reload: nothing is left behind", .run = nothing_is_left_behind},

@@ -79,6 +79,10 @@ static void check_program(const struct conf *a, const struct conf *b, const char
 	conf_for_path(a, path, &of_a);
 	conf_for_path(b, path, &of_b);
 	require(of_a.listed == of_b.listed);
+	require(conf_list_matches(&a->allow.executables, path) ==
+		conf_list_matches(&b->allow.executables, path));
+	require(conf_list_matches_cgroup(&a->allow.cgroups, path) ==
+		conf_list_matches_cgroup(&b->allow.cgroups, path));
 	for (size_t i = 0; (option = conf_binary_option(i)); i++) {
 		char *text_a = NULL, *text_b = NULL;
 		size_t size;

@@ -215,7 +215,9 @@ static void mode_of_the_command_line_bounds_all(void **state)
 	struct conf_effective e;
 
 	(void)state;
+	assert_true(conf_enforces(conf));
 	conf_set_mode(conf, CONF_MODE_DRY_RUN);
+	assert_false(conf_enforces(conf));
 	e = effective(conf, "/e");
 	assert_int_equal(conf->enforcer.mode, CONF_MODE_DRY_RUN);
 	assert_int_equal(e.settings.mode, CONF_MODE_DRY_RUN);
@@ -223,6 +225,16 @@ static void mode_of_the_command_line_bounds_all(void **state)
 	assert_int_equal(effective(conf, "/m").settings.mode, CONF_MODE_MONITOR);
 	assert_int_equal(effective(conf, "/i").settings.mode, CONF_MODE_IGNORE);
 	assert_int_equal(effective(conf, "/other").settings.mode, CONF_MODE_DRY_RUN);
+}
+
+static void one_section_is_enough_to_enforce(void **state)
+{
+	CONF_CLEANUP struct conf *none = taken("[binary /a]\n", "");
+	CONF_CLEANUP struct conf *one = taken("[binary /a]\n[binary /b]\nmode = enforce\n", "");
+
+	(void)state;
+	assert_false(conf_enforces(none));
+	assert_true(conf_enforces(one));
 }
 
 static void tolerance_of_a_program_is_warned_of_once(void **state)
@@ -364,6 +376,7 @@ int main(void)
 		cmocka_unit_test(paths_may_have_blanks_and_brackets),
 		cmocka_unit_test(dump_and_explanation_name_the_lines),
 		cmocka_unit_test(mode_of_the_command_line_bounds_all),
+		cmocka_unit_test(one_section_is_enough_to_enforce),
 		cmocka_unit_test(tolerance_of_a_program_is_warned_of_once),
 		HOST_TEST(path_that_does_not_exist_is_warned_of),
 		HOST_TEST(symbolic_links_are_followed),
