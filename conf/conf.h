@@ -101,6 +101,8 @@ struct conf_settings {
 	uint32_t tolerance;
 	uint64_t delay_base_ns;
 	uint64_t max_delay_ns;
+	enum conf_curve delay_curve;
+	enum conf_delay_on delay_on;
 	uint32_t exec_abort_limit;
 	uint32_t anomaly_limit;
 	uint32_t tolerize_limit;

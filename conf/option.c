@@ -267,9 +267,14 @@ const struct conf_option conf_options[] = {
 		"Recent anomalies that cost this program nothing. For a program that is known to "
 		"surprise now and then."),
 	DURATION(binary, delay_base, MS, DELAY_BASE_MAX, NULL,
-		 "Its delays are 2^N times this, N being the recent anomalies."),
+		 "Its delays are 2^N times this, N being the recent anomalies; see delay_curve."),
 	DURATION(binary, max_delay, MS, DELAY_MAX, NULL,
 		 "None of its delays is longer than this. Not less than delay_base."),
+	ENUM(binary, delay_curve, conf_curve, CONF_CURVE_LINEAR, NULL,
+	     "How its delays grow: exponential, 2^N times delay_base, or linear, N times."),
+	ENUM(binary, delay_on, conf_delay_on, CONF_DELAY_ON_ANOMALY, NULL,
+	     "Which of its calls are delayed: every one of a thread with recent anomalies, or "
+	     "those that are anomalies themselves."),
 	COUNT32(binary, exec_abort_limit, 1, RECENT_MAX, NULL,
 		"Its execves fail from this many recent anomalies on, whatever they execute."),
 	COUNT32(binary, anomaly_limit, 1, ANOMALIES_MAX, NULL,

@@ -75,7 +75,8 @@ static void every_option_of_a_program_is_stored(void **state)
 {
 	CONF_CLEANUP struct conf *conf = taken(
 		"[binary /a]\nmode = ignore\ntolerance = 1\ndelay_base = 2ms\nmax_delay = 3ms\n"
-		"exec_abort_limit = 4\nanomaly_limit = 5\ntolerize_limit = 6\n"
+		"delay_curve = linear\ndelay_on = anomaly\nexec_abort_limit = 4\nanomaly_limit = "
+		"5\ntolerize_limit = 6\n"
 		"normal_wait = 7s\nallow_calls = read write\nallow_exec = /b /c*\n",
 		"");
 	struct conf_effective a = effective(conf, "/a");
@@ -85,6 +86,8 @@ static void every_option_of_a_program_is_stored(void **state)
 	assert_int_equal(a.settings.tolerance, 1);
 	assert_int_equal(a.settings.delay_base_ns, 2000000);
 	assert_int_equal(a.settings.max_delay_ns, 3000000);
+	assert_int_equal(a.settings.delay_curve, CONF_CURVE_LINEAR);
+	assert_int_equal(a.settings.delay_on, CONF_DELAY_ON_ANOMALY);
 	assert_int_equal(a.settings.exec_abort_limit, 4);
 	assert_int_equal(a.settings.anomaly_limit, 5);
 	assert_int_equal(a.settings.tolerize_limit, 6);
