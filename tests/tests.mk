@@ -35,6 +35,10 @@ $(BUILD)/tests/unit/check_config_test: | $(BUILD)/ebphd
 # What the model of tests/bpf comes to is the truth there, too.
 $(BUILD)/tests/unit/curve_test: $(patsubst %,$(BUILD)/tests/obj/bpf/%.o,model model_answer)
 
+# Its own functions stand between conf/ and the C library's: there is no memory.
+$(BUILD)/tests/unit/conf_fault_test: LDFLAGS += \
+	$(foreach f,malloc calloc realloc strdup strndup,-Wl,--wrap=$(f))
+
 # Its own functions stand between store.c and the C library's: they fail, and they keep book.
 $(BUILD)/tests/unit/store_fault_test: LDFLAGS += \
 	$(foreach f,openat write fsync renameat unlinkat,-Wl,--wrap=$(f))
