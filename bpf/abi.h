@@ -65,7 +65,7 @@ struct ebph_profile {
 	__u32 forgets;	   /* how often pairs were taken from the set: grown sets are checked */
 	__s64 last_run_ns; /* CLOCK_BOOTTIME of the last of .runs; before the boot: negative */
 	__u32 answered;	   /* the window of the circuit breaker that it was counted in last */
-	__u32 pad;
+	__u32 rule;	   /* key of the map `rules`; 0: as for all */
 };
 EBPH_ASSERT_SIZE(struct ebph_profile, 136);
 
@@ -81,44 +81,78 @@ EBPH_ASSERT_SIZE(struct ebph_heat_key, 8);
 
 /* ---- settings -------------------------------------------------------------------------- */
 
-enum ebph_mode { EBPH_MODE_MONITOR, EBPH_MODE_DRY_RUN, EBPH_MODE_ENFORCE };
+enum ebph_mode {
+	EBPH_MODE_MONITOR,
+	EBPH_MODE_DRY_RUN,
+	EBPH_MODE_ENFORCE,
+	EBPH_MODE_IGNORE, /* of single programs: not followed at all */
+};
 
 /* How a delay grows with the recent anomalies, and which calls are delayed. */
 enum ebph_curve { EBPH_CURVE_EXPONENTIAL, EBPH_CURVE_LINEAR };
 enum ebph_delay_on { EBPH_DELAY_ON_FRAME, EBPH_DELAY_ON_ANOMALY };
 
+/* What can be different for single programs. */
+#define EBPH_RULE_FIELDS                                                                           \
+	__u64 normal_wait_ns; /* frozen for so long: normal */                                     \
+	__u64 delay_base_ns;                                                                       \
+	__u64 max_delay_ns;	/* bounds every single delay */                                    \
+	__u32 tolerance;	/* recent anomalies that cost nothing */                           \
+	__u32 exec_abort_limit; /* recent anomalies at which every execve fails */                 \
+	__u32 anomaly_limit;	/* anomalies of a normal profile beyond which it is doubted */     \
+	__u32 tolerize_limit;	/* LFC beyond which nothing is kept for a later acceptance */      \
+	__u32 delay_curve;	/* enum ebph_curve */                                              \
+	__u32 delay_on;		/* enum ebph_delay_on */                                           \
+	__u32 mode;		/* enum ebph_mode */                                               \
+	__u32 allowed;		/* not 0: never delayed, never refused */
+
+struct ebph_rule {
+	EBPH_RULE_FIELDS
+};
+EBPH_ASSERT_SIZE(struct ebph_rule, 56);
+
+#define EBPH_CALL_WORDS 32 /* a bit for each call id */
+
+/* Value of the map `rules`, by ebph_profile.rule. Of 0 only the calls count: check_calls. */
+struct ebph_ruling {
+	struct ebph_rule rule;
+	__u64 allowed_calls[EBPH_CALL_WORDS]; /* nobody is delayed or refused because of them */
+};
+EBPH_ASSERT_SIZE(struct ebph_ruling, 312);
+
+#define EBPH_RULES_MAX 2048 /* different ones; during a reload the old ones are there, too */
+
 /* What may change while the programs run. The daemon writes it through shared memory. */
 struct ebph_settings {
-	__u64 heartbeat_ns;   /* CLOCK_MONOTONIC of the daemon's last sign of life */
-	__u64 min_calls;      /* of a profile, before it may freeze */
-	__u64 normal_wait_ns; /* frozen for so long: normal */
-	__u64 delay_base_ns;
-	__u64 max_delay_ns;	 /* bounds every single delay */
+	union {
+		struct ebph_rule rule; /* of programs that have none of their own */
+		struct {
+			EBPH_RULE_FIELDS
+		};
+	};
+	__u64 heartbeat_ns;	 /* CLOCK_MONOTONIC of the daemon's last sign of life */
+	__u64 min_calls;	 /* of a profile, before it may freeze */
 	__u64 heat_half_life_ns; /* 0: there is no heat */
 	__u64 breaker_window_ns; /* in which breaker_limit counts */
 	__u64 breaker_pause_ns;	 /* for which the breaker stays open */
 	__u32 min_runs;
 	__u32 normal_factor;
 	__u32 normal_factor_den;
-	__u32 tolerance;	/* recent anomalies that cost nothing */
-	__u32 exec_abort_limit; /* recent anomalies at which every execve fails */
-	__u32 mode;		/* enum ebph_mode */
-	__u32 self_tgid;	/* the daemon: not watched, never stopped */
-	__u32 guardian_tgid;	/* likewise */
-	__u32 stand_down;	/* not 0: stop nobody, abort nothing, whatever the mode */
-	__u32 anomaly_limit;	/* anomalies of a normal profile beyond which it is doubted */
-	__u32 tolerize_limit;	/* LFC beyond which nothing is kept for a later acceptance */
-	__u32 auto_tolerize;	/* not 0: a doubted profile goes back to training by itself */
-	__u32 reports_per_s;	/* events of one profile; what happens beyond is only counted */
-	__u32 defer;		/* not 0: the guards are attached */
+	__u32 self_tgid;     /* the daemon: not watched, never stopped */
+	__u32 guardian_tgid; /* likewise */
+	__u32 stand_down;    /* not 0: stop nobody, abort nothing, whatever the mode */
+	__u32 auto_tolerize; /* not 0: a doubted profile goes back to training by itself */
+	__u32 reports_per_s; /* events of one profile; what happens beyond is only counted */
+	__u32 defer;	     /* not 0: the guards are attached */
 	__u32 store;	     /* not 0: profiles are kept; new ones begin with EBPH_STATE_LOADING */
 	__u32 generation;    /* grows when a profile loses pairs: windows are verified anew */
 	__u32 breaker_limit; /* executables answered beyond which the breaker opens; 0: never */
-	__u32 delay_curve;   /* enum ebph_curve */
-	__u32 delay_on;	     /* enum ebph_delay_on */
+	__u32 listed_only;   /* not 0: who has no rule of his own is not followed */
+	__u32 check_users;   /* not 0: there is something in the map `allowed_users` */
+	__u32 check_calls;   /* not 0: there are calls that all programs are allowed */
 	__u32 pad;
 };
-EBPH_ASSERT_SIZE(struct ebph_settings, 144);
+EBPH_ASSERT_SIZE(struct ebph_settings, 160);
 
 #define EBPH_REPORTS_PER_SECOND 64 /* settings.reports_per_s, as the daemon sets it */
 

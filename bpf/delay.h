@@ -27,18 +27,17 @@ static inline __u64 ebph_delay_linear(__u64 base_ns, __u64 max_ns, __u32 recent)
  * @recent:  recent anomalies, this one included: LFC or heat
  * @anomaly: not 0 if the call itself is one
  *
- * After pH_do_delay() of pH 0.22, with a bound and the choices of the settings.
+ * After pH_do_delay() of pH 0.22, with a bound and the choices of the rule.
  *
  * Return: 0: it is not delayed.
  */
-static inline __u64 ebph_delay_ns(const struct ebph_settings *settings, __u32 recent, __u32 anomaly)
+static inline __u64 ebph_delay_ns(const struct ebph_rule *rule, __u32 recent, __u32 anomaly)
 {
-	if (recent <= settings->tolerance ||
-	    (!anomaly && settings->delay_on == EBPH_DELAY_ON_ANOMALY))
+	if (recent <= rule->tolerance || (!anomaly && rule->delay_on == EBPH_DELAY_ON_ANOMALY))
 		return 0;
-	if (settings->delay_curve == EBPH_CURVE_LINEAR)
-		return ebph_delay_linear(settings->delay_base_ns, settings->max_delay_ns, recent);
-	return ebph_delay_exponential(settings->delay_base_ns, settings->max_delay_ns, recent);
+	if (rule->delay_curve == EBPH_CURVE_LINEAR)
+		return ebph_delay_linear(rule->delay_base_ns, rule->max_delay_ns, recent);
+	return ebph_delay_exponential(rule->delay_base_ns, rule->max_delay_ns, recent);
 }
 
 #endif

@@ -9,6 +9,8 @@ struct pairs_map pairs SEC(".maps") = {};
 struct free_slots_map free_slots SEC(".maps");
 struct late_map late SEC(".maps");
 struct heats_map heats SEC(".maps");
+struct rules_map rules SEC(".maps");
+struct allowed_users_map allowed_users SEC(".maps");
 struct delayed_map delayed SEC(".maps");
 struct events_map events SEC(".maps");
 struct stops_map stops SEC(".maps");

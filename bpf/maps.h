@@ -77,6 +77,24 @@ struct heats_map {
 	__type(value, __u64);
 };
 
+/* What is different for single programs. */
+struct rules_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, EBPH_RULES_MAX);
+	__type(key, __u32);
+	__type(value, struct ebph_ruling);
+};
+
+/* Real user ids whose processes are never delayed or refused anything. */
+struct allowed_users_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, __u8);
+};
+
 struct delayed_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -110,6 +128,8 @@ extern struct pairs_map pairs SEC(".maps");
 extern struct free_slots_map free_slots SEC(".maps");
 extern struct late_map late SEC(".maps");
 extern struct heats_map heats SEC(".maps");
+extern struct rules_map rules SEC(".maps");
+extern struct allowed_users_map allowed_users SEC(".maps");
 extern struct delayed_map delayed SEC(".maps");
 extern struct events_map events SEC(".maps");
 extern struct stops_map stops SEC(".maps");

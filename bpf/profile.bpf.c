@@ -2,6 +2,7 @@
 /* Profiles: find or make one, learn, test, change state. */
 #include "kernel.h"
 #include "profile.h"
+#include "rule.h"
 #include "events.h"
 
 static struct ebph_profile *head_of(__u32 slot)
@@ -90,7 +91,7 @@ __hidden void state_advance(struct ebph_profile *head, __u32 slot)
 	if (head->state == EBPH_STATE_TRAINING &&
 	    ebph_may_freeze(head->calls, head->last_mod_calls, head->runs, settings.normal_factor,
 			    settings.normal_factor_den, settings.min_calls, settings.min_runs)) {
-		head->normal_due_ns = bpf_ktime_get_boot_ns() + settings.normal_wait_ns;
+		head->normal_due_ns = bpf_ktime_get_boot_ns() + rule_of(head)->normal_wait_ns;
 		state_change(head, slot, EBPH_STATE_TRAINING, EBPH_STATE_FROZEN);
 	}
 	if (head->state == EBPH_STATE_FROZEN && bpf_ktime_get_boot_ns() >= head->normal_due_ns)
@@ -230,7 +231,7 @@ static void profile_doubt(struct ebph_profile *head, __u32 slot)
 
 	__sync_fetch_and_add(&head->anomalies, 1);
 	anomalies = __sync_fetch_and_add(&head->normal_anomalies, 1) + 1;
-	if (anomalies != settings.anomaly_limit + 1)
+	if (anomalies != rule_of(head)->anomaly_limit + 1)
 		return;
 	event = event_reserve(struct ebph_event_doubt, EBPH_EVENT_DOUBT, slot);
 	if (event) {
@@ -271,7 +272,7 @@ static const volatile struct judging judgings[2 * EBPH_PROFILE_FRESH] = {
 };
 
 static void judging_choose(const struct ebph_profile *head, const struct task_state *task,
-			   __u32 state, struct visit *ret)
+			   __u32 state, __u32 limit, struct visit *ret)
 {
 	__u64 index = (state & (EBPH_PROFILE_FRESH - 1)) | (head->flags & EBPH_PROFILE_FRESH);
 	const volatile struct judging *judging;
@@ -281,7 +282,7 @@ static void judging_choose(const struct ebph_profile *head, const struct task_st
 	asm volatile("" : "+r"(index));
 	judging = &judgings[index & (2 * EBPH_PROFILE_FRESH - 1)];
 	/* All bits if the LFC is over the limit. */
-	over = (__u64)(((__s64)settings.tolerize_limit - task->frame.count) >> 63);
+	over = (__u64)(((__s64)limit - task->frame.count) >> 63);
 
 	ret->masks = judging->masks & ~(judging->spare & over);
 	ret->old = judging->old;
@@ -293,16 +294,24 @@ __hidden int profile_judge(struct task_state *task, struct verdict *ret)
 		.window = &task->window,
 		.current = ebph_window_at(&task->window, 0),
 	};
+	const struct ebph_rule *rule;
 	struct ebph_profile *head;
 	__u32 slot = task->slot;
 
 	if (profile_open(slot, &visit.profile))
 		return -1;
 	head = visit.profile.head;
+	rule = rule_of(head);
+	if (rule_ignores(head, rule)) {
+		/* Until there is another configuration it makes its calls unseen. */
+		task->flags |= TASK_UNLISTED;
+		task->generation = settings.generation;
+		return -1;
+	}
 	state_advance(head, slot);
 	head_flush(head, task);
 	ret->state = head->state;
-	judging_choose(head, task, ret->state, &visit);
+	judging_choose(head, task, ret->state, rule->tolerize_limit, &visit);
 
 	/* A loop of the kernel's: unrolled, the verifier would multiply the paths of all eight. */
 	bpf_loop(EBPH_DISTANCES, pair_visit, &visit, 0);

@@ -3,6 +3,7 @@
 #include "kernel.h"
 #include "delay.h"
 #include "response.h"
+#include "rule.h"
 #include "task.h"
 #include "events.h"
 #include <bpf/bpf_tracing.h>
@@ -18,16 +19,16 @@ struct decision {
 	__u32 mode;   /* enum ebph_mode: only enforce carries it out */
 };
 
-/* What a call deserves, with .recent given. Needs nothing but its arguments and the settings. */
-static void decide(__u32 call, __u32 unseen, struct decision *ret)
+/* What a call deserves, with .recent given. Needs nothing but its arguments. */
+static void decide(const struct ebph_rule *rule, __u32 call, __u32 unseen, struct decision *ret)
 {
 	__u32 recent = ret->recent;
 
 	ret->answer = EBPH_ANSWER_NONE;
-	ret->delay_ns = ebph_call_is_exit(call) ? 0 : ebph_delay_ns(&settings, recent, unseen);
+	ret->delay_ns = ebph_call_is_exit(call) ? 0 : ebph_delay_ns(rule, recent, unseen);
 	if (ret->delay_ns)
 		ret->answer |= EBPH_ANSWER_STOP;
-	if (ebph_call_is_exec(call) && (unseen || recent >= settings.exec_abort_limit))
+	if (ebph_call_is_exec(call) && (unseen || recent >= rule->exec_abort_limit))
 		ret->answer |= EBPH_ANSWER_ABORT;
 	/* A call that is refused has no effect that a delay could come before. */
 	else if (ret->delay_ns && guard_of(call))
@@ -43,10 +44,19 @@ static int daemon_silent(void)
 	return silence_ns > (__s64)EBPH_HEARTBEAT_LIMIT_NS || settings.stand_down;
 }
 
-/* Not 0 for those that must never be stopped or refused. */
-static int is_exempt(struct task_struct *task, struct ebph_profile *head)
+static int is_user_allowed(void)
 {
-	return task->tgid == 1 || (head->flags & EBPH_PROFILE_PROTECTED);
+	__u32 uid = (__u32)bpf_get_current_uid_gid();
+
+	return settings.check_users && bpf_map_lookup_elem(&allowed_users, &uid);
+}
+
+/* Not 0 for those that must never be stopped or refused. */
+static int is_exempt(struct task_struct *task, struct ebph_profile *head,
+		     const struct ebph_rule *rule)
+{
+	return task->tgid == 1 || (head->flags & EBPH_PROFILE_PROTECTED) || rule->allowed ||
+	       is_user_allowed();
 }
 
 /*
@@ -224,15 +234,15 @@ static __u32 heat_take(__u32 slot, __u32 unseen)
 }
 
 /* Takes a call into the thread's locality frame and the heat. */
-static void recent_take(struct task_state *state, struct ebph_profile *head, __u32 unseen,
-			struct decision *ret)
+static void recent_take(struct task_state *state, struct ebph_profile *head,
+			const struct ebph_rule *rule, __u32 unseen, struct decision *ret)
 {
 	__u32 heat = heat_take(state->slot, unseen);
 
 	ebph_frame_push(&state->frame, unseen != 0);
 	/* So much at once is an attack: what it showed must not be accepted later. */
 	if (unseen && head->state == EBPH_STATE_NORMAL &&
-	    state->frame.count == settings.tolerize_limit + 1)
+	    state->frame.count == rule->tolerize_limit + 1)
 		profile_forget_unseen(state->slot);
 	ret->heat = heat;
 	ret->recent = ebph_recent(state->frame.count, heat);
@@ -240,22 +250,26 @@ static void recent_take(struct task_state *state, struct ebph_profile *head, __u
 
 __hidden void respond(struct task_struct *task, struct task_state *state, __u32 call, __u32 unseen)
 {
-	struct decision decision = {.mode = settings.mode};
+	const struct ebph_rule *rule;
+	struct decision decision = {};
 	struct ebph_profile *head;
 	__u32 slot = state->slot;
 
 	head = bpf_map_lookup_elem(&heads, &slot);
 	if (!head)
 		return;
+	rule = rule_of(head);
+	decision.mode = rule->mode;
 	/*
 	 * Those that are never answered collect nothing: what init, sshd or login start would
 	 * inherit it, and pay for it. What they have stays: anybody can execute one of them.
 	 */
-	if (is_exempt(task, head)) {
+	if (is_exempt(task, head, rule)) {
 		count(EBPH_COUNT_EXEMPT);
 	} else {
-		recent_take(state, head, unseen, &decision);
-		decide(call, unseen, &decision);
+		recent_take(state, head, rule, unseen, &decision);
+		if (!rule_allows(head, call))
+			decide(rule, call, unseen, &decision);
 	}
 	/* While the breaker is open, enforce is dry-run. */
 	if (decision.answer && decision.mode != EBPH_MODE_MONITOR && breaker_take(slot)) {

@@ -38,9 +38,10 @@ struct task_state {
 _Static_assert(sizeof(struct task_state) <= 1024, "a thread's state takes at most 1 KB");
 
 /* task_state.flags; while all are clear, a call needs no more than the window to be judged. */
-#define TASK_IGNORED 1u /* the daemon and its guardian */
-#define TASK_ABORT   2u /* the execve that this thread is in must fail */
-#define TASK_DELAYED 8u /* .due_ns counts */
-#define TASK_RESTART 4u /* a signal interrupted the last call; the kernel will make it again */
+#define TASK_IGNORED  1u  /* the daemon and its guardian */
+#define TASK_ABORT    2u  /* the execve that this thread is in must fail */
+#define TASK_DELAYED  8u  /* .due_ns counts */
+#define TASK_UNLISTED 16u /* out of scope, as the configuration was at .generation */
+#define TASK_RESTART  4u  /* a signal interrupted the last call; the kernel will make it again */
 
 #endif

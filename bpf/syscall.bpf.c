@@ -69,6 +69,12 @@ static int call_is_new(struct task_struct *task, struct task_state *state, __u32
 
 	if (flags & TASK_IGNORED)
 		return 0;
+	if (flags & TASK_UNLISTED) {
+		if (state->generation == settings.generation)
+			return 0;
+		/* It may be followed now. Of what it did meanwhile nothing is known. */
+		ebph_window_clear(&state->window);
+	}
 	/* Still to wait: somebody else has continued it, or the last call met no guard. */
 	if ((flags & TASK_DELAYED) && !(settings.defer && guard_of(call)))
 		delay_serve(task, state, call, 0);

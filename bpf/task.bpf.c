@@ -166,8 +166,8 @@ static int fork_take(struct task_struct *parent, struct task_struct *child)
 	if (!to)
 		return 0;
 	*to = *from;
-	to->flags &= TASK_IGNORED; /* a child does not wait for its parent */
-	to->calls = 0;		   /* the parent will flush its own */
+	to->flags &= TASK_IGNORED | TASK_UNLISTED; /* a child does not wait for its parent */
+	to->calls = 0;				   /* the parent will flush its own */
 	to->seen = 0;
 	to->mm = (__u64)child->mm;
 	if (to->slot)

@@ -17,24 +17,24 @@ static struct conf_place place_of(const struct conf *conf, struct conf_origin or
 /* What the programs in the kernel do not know of yet. Nobody is to believe that it helps. */
 static void pending_warn(const struct conf *conf, struct conf_diag *diag)
 {
-	for (size_t i = 0; i < conf_n_options; i++) {
-		const struct conf_option *option = &conf_options[i];
-		const struct conf_place place = place_of(conf, conf->origins[i]);
+	static const char *const names[] = {"cgroups", "exec"};
+	const struct conf_option *allow_exec = conf_option_find(CONF_SECTION_BINARY, "allow_exec");
 
-		if (!place.line)
-			continue;
-		if (!strcmp(option->section, "allow"))
-			conf_diag_add(diag, CONF_WARNING, &place, "[allow] %s" PENDING,
-				      option->name);
-		if (option == conf_option_find("enforcer", "scope") &&
-		    conf->enforcer.scope != CONF_SCOPE_ALL)
-			conf_diag_add(diag, CONF_WARNING, &place, "scope = listed" PENDING);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const struct conf_option *option = conf_option_find("allow", names[i]);
+		const struct conf_place place =
+			place_of(conf, conf->origins[option - conf_options]);
+
+		if (place.line)
+			conf_diag_add(diag, CONF_WARNING, &place, "[allow] %s" PENDING, names[i]);
 	}
 	for (size_t i = 0; i < conf->n_binaries; i++) {
-		const struct conf_place place = place_of(conf, conf->binaries[i]->origin);
+		struct conf_binary *binary = conf->binaries[i];
+		const struct conf_place place =
+			place_of(conf, *conf_option_origin(allow_exec, NULL, binary));
 
-		conf_diag_add(diag, CONF_WARNING, &place, "[" CONF_SECTION_BINARY " %s]" PENDING,
-			      conf->binaries[i]->path.text);
+		if (place.line)
+			conf_diag_add(diag, CONF_WARNING, &place, "allow_exec" PENDING);
 	}
 }
 

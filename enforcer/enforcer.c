@@ -127,6 +127,9 @@ static int profiles_kept(struct enforcer *enforcer)
 	if (r)
 		return r;
 	profiles->memory_limit = enforcer->conf->store.memory_limit;
+	r = rules_renew(profiles, enforcer->conf);
+	if (r)
+		return r;
 	r = keep_new(enforcer->conf, profiles, &enforcer->sink, &enforcer->keep);
 	enforcer->sink.keep = enforcer->keep;
 	return r;
@@ -256,7 +259,7 @@ int enforcer_start(struct enforcer *enforcer, bool background)
 	enforcer->enforcing.bpf_dir = enforcer->conf->enforcer.bpf_dir;
 	enforcer->enforcing.background = background;
 	enforcer->on_terminal = !background && isatty(STDERR_FILENO);
-	if (enforcer->conf->enforcer.mode == CONF_MODE_ENFORCE)
+	if (conf_enforces(enforcer->conf))
 		r = enforcing_begin(&enforcer->enforcing);
 	if (r)
 		return r;

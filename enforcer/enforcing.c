@@ -10,7 +10,7 @@
 
 int enforcing_possible(const struct conf *conf, enum abort_rung rung)
 {
-	if (conf->enforcer.mode != CONF_MODE_ENFORCE || rung != ABORT_NONE)
+	if (!conf_enforces(conf) || rung != ABORT_NONE)
 		return 0;
 	if (conf->enforcer.require) {
 		log_error("this kernel cannot abort an execve, and require = yes: not enforcing "

@@ -121,6 +121,7 @@ static void on_profile(struct event_sink *sink, const struct ebph_event_profile 
 	json_object_set_new(object, "dev", json_integer(profile->exe.dev));
 	journal_write(&sink->journal, object);
 	profile_protect(sink->profiles, event->slot);
+	rule_apply(sink->profiles, event->slot);
 	keep_announced(sink->keep, event->slot);
 }
 

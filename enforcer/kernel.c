@@ -373,6 +373,16 @@ int kernel_delayed_fd(const struct kernel *kernel)
 	return bpf_map__fd(kernel->skeleton->maps.delayed);
 }
 
+int kernel_rules_fd(const struct kernel *kernel)
+{
+	return bpf_map__fd(kernel->skeleton->maps.rules);
+}
+
+int kernel_allowed_users_fd(const struct kernel *kernel)
+{
+	return bpf_map__fd(kernel->skeleton->maps.allowed_users);
+}
+
 int kernel_stops_fd(const struct kernel *kernel)
 {
 	return bpf_map__fd(kernel->skeleton->maps.stops);

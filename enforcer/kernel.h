@@ -134,6 +134,8 @@ int kernel_profiles_fd(const struct kernel *kernel);
 int kernel_free_slots_fd(const struct kernel *kernel);
 int kernel_late_fd(const struct kernel *kernel);
 int kernel_delayed_fd(const struct kernel *kernel);
+int kernel_rules_fd(const struct kernel *kernel);
+int kernel_allowed_users_fd(const struct kernel *kernel);
 int kernel_stops_fd(const struct kernel *kernel);
 int kernel_events_fd(const struct kernel *kernel);
 

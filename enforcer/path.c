@@ -92,6 +92,7 @@ void profile_known_path(struct profiles *profiles, uint32_t slot, const char *pa
 	__atomic_or_fetch(&profiles->kernel->heads[slot].flags, EBPH_PROFILE_NAMED,
 			  __ATOMIC_RELAXED);
 	profile_protect(profiles, slot);
+	rule_apply(profiles, slot);
 }
 
 /* What the process calls its executable; true in its own mount namespace only. */

@@ -34,6 +34,7 @@ void profiles_free(struct profiles *profiles)
 {
 	if (!profiles)
 		return;
+	rules_free(&profiles->rules);
 	for (uint32_t i = 0; profiles->notes && i <= profiles->kernel->n_slots; i++) {
 		free(profiles->notes[i].path);
 		free(profiles->notes[i].hint);

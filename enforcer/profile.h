@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "enforcer/kernel.h"
+#include "enforcer/rule.h"
 
 #define PROFILES_PLACED_MAX 1024 /* each needs a descriptor, of 4096 that a process may have */
 /*
@@ -35,6 +36,7 @@ struct profile_note {
 
 struct profiles {
 	struct kernel *kernel;
+	struct rules rules;
 	struct profile_note *notes;	      /* by slot */
 	uint32_t stock;			      /* empty slots to be kept ready */
 	uint32_t next_slot;		      /* the first without a pair set */

@@ -71,7 +71,7 @@ static int next_prepare(const struct reload *reload, const struct conf *next,
 		log_error("cannot open the event file %s: %s", next->log.events, strerror(-r));
 		return r;
 	}
-	if (next->enforcer.mode == CONF_MODE_ENFORCE)
+	if (conf_enforces(next))
 		r = enforcing_begin(reload->enforcing);
 	if (r)
 		journal_close(journal);
@@ -81,16 +81,17 @@ static int next_prepare(const struct reload *reload, const struct conf *next,
 /* Cannot fail. @next gets what was in effect. */
 static void next_adopt(const struct reload *reload, struct conf *next, struct journal *journal)
 {
-	const enum conf_mode before = reload->conf->enforcer.mode;
+	const bool enforced = conf_enforces(reload->conf);
 
 	conf_keep(next, reload->conf, NULL, NULL);
 	conf_exchange(reload->conf, next);
 	kernel_configure(reload->enforcing->kernel, reload->conf);
+	rules_renew(reload->profiles, reload->conf);
 	reload->profiles->memory_limit = reload->conf->store.memory_limit;
 	journal->failed = reload->sink->journal.failed;
 	journal_close(&reload->sink->journal);
 	reload->sink->journal = *journal;
-	if (before == CONF_MODE_ENFORCE && reload->conf->enforcer.mode != CONF_MODE_ENFORCE)
+	if (enforced && !conf_enforces(reload->conf))
 		log_info("not enforcing any more: nobody is delayed anew; who is delayed goes on "
 			 "when his time is over");
 }

@@ -43,6 +43,7 @@ struct test {
 	X(keeping) \
 	X(cost) \
 	X(reload) \
+	X(binary) \
 	X(breaker)
 /* clang-format on */
 

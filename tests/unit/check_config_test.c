@@ -153,20 +153,17 @@ static void what_has_no_effect_yet_is_warned_of(void **state)
 	const struct place *place = *state;
 
 	file_write(place,
-		   "[enforcer]\nscope = listed\n[allow]\nusers = root\n[binary /proc/version]\n"
-		   "tolerance = 1\n[binary /no/such]\n",
+		   "[enforcer]\nscope = listed\n[allow]\nexec = /proc/version\n"
+		   "[binary /proc/version]\ntolerance = 1\n[binary /no/such]\n"
+		   "allow_exec = /proc/version\n",
 		   0);
 	expect(place, CHECK_CONFIG, 0,
 	       "/ebph.conf:7:9: warning: there is no /no/such yet\n"
 	       "    [binary /no/such]\n            ^\n"
-	       "/ebph.conf:2: warning: scope = listed has no effect yet: it is checked, and no "
+	       "/ebph.conf:4: warning: [allow] exec has no effect yet: it is checked, and no "
 	       "more\n"
-	       "/ebph.conf:4: warning: [allow] users has no effect yet: it is checked, and no "
-	       "more\n"
-	       "/ebph.conf:5: warning: [binary /proc/version] has no effect yet: it is "
-	       "checked, and no more\n"
-	       "/ebph.conf:7: warning: [binary /no/such] has no effect yet: it is checked, "
-	       "and no more\n");
+	       "/ebph.conf:8: warning: allow_exec has no effect yet: it is checked, and no "
+	       "more\n");
 }
 
 static void warnings_hide_no_error(void **state)

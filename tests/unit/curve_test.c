@@ -84,7 +84,7 @@ static void delays_are_those_of_the_table(void **state)
 			.delay_curve = cases[i].curve,
 			.delay_on = cases[i].delay_on,
 		};
-		uint64_t delay = ebph_delay_ns(&settings, cases[i].recent, cases[i].anomaly);
+		uint64_t delay = ebph_delay_ns(&settings.rule, cases[i].recent, cases[i].anomaly);
 
 		if (delay != cases[i].delay)
 			fail_msg("row %zu: %llu ns, not %llu", i, (unsigned long long)delay,
@@ -110,7 +110,7 @@ static void delays_are_those_of_the_model(void **state)
 		uint32_t recent = (uint32_t)random_next(&random) >> random_next(&random) % 32;
 		bool anomaly = random_next(&random) & 1;
 
-		assert_true(ebph_delay_ns(&settings, recent, anomaly) ==
+		assert_true(ebph_delay_ns(&settings.rule, recent, anomaly) ==
 			    model_delay(&settings, recent, anomaly));
 	}
 }

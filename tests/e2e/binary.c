@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What is different for single programs, and what is allowed: at once, for a profile that is there.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/harness/child.h"
+#include "tests/harness/daemon.h"
+#include "tests/harness/tap.h"
+
+/* A trained example under a daemon that is in dry-run for all. */
+struct trained {
+	struct daemon daemon;
+	const char *path;
+};
+
+static void trained_start(struct trained *trained)
+{
+	const struct daemon_conf conf = {.enforcer = "mode = dry-run\n"};
+
+	trained->path = program_path(PROGRAM("lines"));
+	daemon_start_with(&trained->daemon, NULL, &conf, NULL);
+	train(&trained->daemon, trained->path, (const char *const[]){trained->path, NULL});
+}
+
+/* Has ebphd read a text in which %s is the path of the example. */
+static void configure(struct trained *trained, const char *format)
+{
+	char text[1024];
+
+/* The formats stand in the tests below. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	snprintf(text, sizeof(text), format, trained->path);
+#pragma GCC diagnostic pop
+	daemon_reload(&trained->daemon, text, "taken");
+}
+
+/* Runs the example with two lines more than it was trained to write. Return: its pid. */
+static pid_t excess(struct trained *trained)
+{
+	struct child child;
+
+	CHECK(RUN(&child, trained->path, "a", "b") == 0, "%s", child.output);
+	return child.pid;
+}
+
+/* Its last anomaly at a write. */
+static json_t *anomaly(struct trained *trained, pid_t pid)
+{
+	json_t *event = NULL;
+
+	for (int i = 0; i < 2; i++) /* one for each line */
+		do
+			event = event_wait(&trained->daemon, "anomaly", "path", trained->path,
+					   "call", "write", NULL);
+		while (event_number(event, "pid") != pid);
+	return event;
+}
+
+static void check_answer(struct trained *trained, const char *mode, bool stop, long delay_ms)
+{
+	pid_t pid = excess(trained);
+	json_t *event = anomaly(trained, pid);
+
+	CHECK(!strcmp(event_text(event, "mode"), mode), "mode %s, not %s",
+	      event_text(event, "mode"), mode);
+	CHECK(json_is_true(json_object_get(event, "stop")) == stop, "a stop was decided: %d",
+	      !stop);
+	CHECK(event_number(event, "delay_ms") == delay_ms, "%ld ms, not %ld",
+	      event_number(event, "delay_ms"), delay_ms);
+}
+
+static void settings(void)
+{
+	struct trained trained;
+
+	trained_start(&trained);
+	check_answer(&trained, "dry-run", true, 40);
+	configure(&trained, "[binary %s]\nmode = enforce\ntolerance = 1\ndelay_base = 20ms\n");
+	check_answer(&trained, "enforce", true, 80);
+	event_wait(&trained.daemon, "release", NULL);
+	configure(&trained, "[binary %s]\ndelay_curve = linear\nmax_delay = 15ms\n");
+	check_answer(&trained, "dry-run", true, 15);
+	configure(&trained, "[enforcer]\nmode = enforce\n[binary %s]\nmode = monitor\n");
+	check_answer(&trained, "monitor", true, 40);
+	configure(&trained, "# nothing for %s\n");
+	check_answer(&trained, "dry-run", true, 40);
+	daemon_stop(&trained.daemon);
+}
+
+static void allowed(void)
+{
+	static const char *const formats[] = {
+		"[allow]\nexecutables = /no/such %s\n[enforcer]\nmode = enforce\n",
+		"[allow]\nusers = 12345 0\n[enforcer]\nmode = enforce\n# %s\n",
+		"[allow]\ncalls = read write\n[enforcer]\nmode = enforce\n# %s\n",
+		"[binary %s]\nmode = enforce\nallow_calls = write\n",
+	};
+	struct trained trained;
+
+	trained_start(&trained);
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		note("%s", formats[i]);
+		configure(&trained, formats[i]);
+		check_answer(&trained, "enforce", false, 0);
+	}
+	configure(&trained, "[enforcer]\nmode = enforce\n# %s\n");
+	check_answer(&trained, "enforce", true, 40);
+	daemon_stop(&trained.daemon);
+}
+
+/* Is nothing seen of the example with this configuration, and something with the other? */
+static void check_scope(struct trained *trained, const char *without, const char *with)
+{
+	pid_t unseen, seen;
+
+	configure(trained, without);
+	unseen = excess(trained);
+	configure(trained, with);
+	seen = excess(trained);
+	anomaly(trained, seen);
+	CHECK(events_count(&trained->daemon, "anomaly", unseen) == 0, "%s: %zu anomalies", without,
+	      events_count(&trained->daemon, "anomaly", unseen));
+}
+
+static void scope(void)
+{
+	struct trained trained;
+
+	trained_start(&trained);
+	check_scope(&trained, "[binary %s]\nmode = ignore\n", "[binary %s]\nmode = monitor\n");
+	check_scope(&trained, "[enforcer]\nscope = listed\n# %s\n",
+		    "[enforcer]\nscope = listed\n[binary %s]\ntolerance = 3\n");
+	check_scope(&trained, "[enforcer]\nscope = listed\n[binary /no/such]\n# %s\n",
+		    "[binary %s]\n");
+	daemon_stop(&trained.daemon);
+}
+
+const struct test binary_tests[] = {
+	{.name = "binary: settings of a single program, at once", .run = settings},
+	{.name = "binary: who and what is allowed", .run = allowed},
+	{.name = "binary: out of scope and back", .run = scope},
+	{},
+};
