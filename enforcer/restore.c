@@ -80,6 +80,22 @@ static struct record *base_find(struct keep *keep, uint32_t slot, enum relation 
 	return older;
 }
 
+/*
+ * What a slot is to be given, NULL: nothing. A normal profile gets nothing from an older version,
+ * nor one that another slot has taken over from anything at all.
+ */
+static struct record *base_choose(struct keep *keep, uint32_t slot, enum relation *ret)
+{
+	struct record *base = base_find(keep, slot, ret);
+
+	if (keep->profiles->notes[slot].twin || (base && !base->slot && !base->file))
+		return NULL;
+	if (*ret == OLDER && (keep->conf->store.on_upgrade == CONF_UPGRADE_FRESH ||
+			      keep_state(keep, slot) == EBPH_STATE_NORMAL))
+		return NULL;
+	return base;
+}
+
 /* ---- slots and their entries ----------------------------------------------------------------- */
 
 void restore_entry(struct keep *keep, uint32_t slot)
@@ -170,6 +186,14 @@ static void image_take(struct keep *keep, uint32_t slot, const struct image *ima
 
 /* ---- what happens -------------------------------------------------------------------------- */
 
+/* What is being loaded for it is looked at by restore_loaded(): it may be something else by now. */
+static void load_push(struct keep *keep, uint32_t slot)
+{
+	if (keep->saver.busy && keep->saver.job->op == SAVER_LOAD && keep->job.slot == slot)
+		return;
+	queue_push(&keep->loads, slot);
+}
+
 /* The program has learned anew while its past lay on disk, not yet known by its path. */
 static void past_await(struct keep *keep, uint32_t slot)
 {
@@ -179,22 +203,29 @@ static void past_await(struct keep *keep, uint32_t slot)
 		running_programs_wait();
 		kernel_command(keep->profiles->kernel, slot, EBPH_VERB_DOUBT);
 	}
-	queue_push(&keep->loads, slot);
+	load_push(keep, slot);
 }
 
 static void base_take(struct keep *keep, uint32_t slot, struct record *base, enum relation relation)
 {
 	IMAGE_CLEANUP struct image image = {0};
 	struct ebph_profile head;
+	int r;
 
-	if (relation == OLDER && base->slot && !keep_image(keep, base->slot, &head, &image))
-		image_take(keep, slot, &image, OLDER);
-	else if (relation == OLDER)
-		queue_push(&keep->loads, slot);
-	else if (base->slot)
+	if (relation == OLDER && base->slot) {
+		/* Not from its file instead: that would only lead back here. */
+		r = keep_image(keep, base->slot, &head, &image);
+		if (r)
+			load_failed(keep, slot, r);
+		else
+			image_take(keep, slot, &image, OLDER);
+	} else if (relation == OLDER) {
+		load_push(keep, slot);
+	} else if (base->slot) {
 		twin_unite(keep, slot, base);
-	else
+	} else {
 		past_await(keep, slot);
+	}
 }
 
 void keep_announced(struct keep *keep, uint32_t slot)
@@ -208,12 +239,7 @@ void keep_announced(struct keep *keep, uint32_t slot)
 		return;
 	if (note->entry && (!note->path || note->entry->program))
 		return; /* nothing new */
-	base = base_find(keep, slot, &relation);
-	if (base && !base->slot && !base->file)
-		base = NULL;
-	if (relation == OLDER &&
-	    (keep->conf->store.on_upgrade == CONF_UPGRADE_FRESH || state == EBPH_STATE_NORMAL))
-		base = NULL;
+	base = base_choose(keep, slot, &relation);
 	if (note->entry)
 		restore_entry(keep, slot); /* by its path, too */
 	if (base)
@@ -226,11 +252,11 @@ void keep_announced(struct keep *keep, uint32_t slot)
 const struct record *restore_base(struct keep *keep, uint32_t slot)
 {
 	enum relation relation;
-	struct record *base = base_find(keep, slot, &relation);
+	struct record *base = base_choose(keep, slot, &relation);
 
-	if (keep_state(keep, slot) == EBPH_STATE_NONE)
+	if (keep_state(keep, slot) == EBPH_STATE_NONE || keep->profiles->notes[slot].twin)
 		return NULL;
-	if (base && !base->slot && base->file)
+	if (base && !base->slot)
 		return base;
 	if (base && base->slot)
 		base_take(keep, slot, base, relation); /* it has come into memory meanwhile */
@@ -250,13 +276,13 @@ void restore_loaded(struct keep *keep, uint32_t slot, const struct saver_job *jo
 {
 	IMAGE_CLEANUP struct image image = {0};
 	enum relation relation;
-	struct record *base = base_find(keep, slot, &relation);
+	struct record *base = base_choose(keep, slot, &relation);
 	const char *reason = job->reason;
 	int r = job->error;
 
-	if (keep_state(keep, slot) == EBPH_STATE_NONE)
+	if (keep_state(keep, slot) == EBPH_STATE_NONE || keep->profiles->notes[slot].twin)
 		return;
-	if (!base || base->slot || !base->file || strcmp(base->file, job->name)) {
+	if (!base || base->slot || strcmp(base->file, job->name)) {
 		queue_push(&keep->loads, slot); /* something has changed meanwhile */
 		return;
 	}
