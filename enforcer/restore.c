@@ -346,9 +346,11 @@ void restore_saved(struct keep *keep, uint32_t slot)
 	const struct record *entry = note->entry;
 	struct record *loaded = NULL;
 
-	/* What it was loaded from under another name is all in its own file now. */
+	/* What it was loaded from under another name is all in its own file now; unless that one's
+	 * own executable has come into memory meanwhile. */
 	for (struct record *v = entry->program ? entry->program->versions : NULL; v; v = v->next)
-		if (v != entry && v->file && note->loaded && !strcmp(v->file, note->loaded))
+		if (v != entry && v->file && !v->slot && note->loaded &&
+		    !strcmp(v->file, note->loaded))
 			loaded = v;
 	if (loaded)
 		keep_drop(keep, loaded);
