@@ -146,8 +146,9 @@ void restore_begin(struct keep *keep, uint32_t n)
 	while (n--) {
 		uint32_t slot = queue_pop(&keep->begins);
 
-		if (keep_state(keep, slot) == EBPH_STATE_LOADING && is_fresh(keep, slot))
-			kernel_command(keep->profiles->kernel, slot, EBPH_VERB_BEGIN);
+		if (keep_state(keep, slot) == EBPH_STATE_LOADING && is_fresh(keep, slot) &&
+		    kernel_command(keep->profiles->kernel, slot, EBPH_VERB_BEGIN))
+			queue_push(&keep->begins, slot); /* nobody else would come back to it */
 	}
 	keep->begins_due = keep->begins.n;
 	keep->begins_ns = now_ns(CLOCK_MONOTONIC) + BEGIN_NS;
