@@ -220,9 +220,9 @@ void profile_follow(struct profiles *profiles, uint32_t old, uint32_t slot)
 	const struct ebph_exe *exe = &profiles->kernel->heads[old].exe;
 	uint32_t found;
 
-	if (bpf_map_lookup_elem(map, exe, &found) || found != old)
-		return;
-	bpf_map_update_elem(map, exe, &slot, BPF_ANY);
+	if (!bpf_map_lookup_elem(map, exe, &found) && found == old)
+		bpf_map_update_elem(map, exe, &slot, BPF_ANY);
+	/* Who found it by its key, which may have been lost since, has entered it after this. */
 	running_programs_wait();
 }
 

@@ -46,6 +46,8 @@ void twin_unite(struct keep *keep, uint32_t slot, struct record *entry)
 	keep->profiles->notes[old].twin = slot;
 	keep->profiles->notes[slot].n_twins++;
 	keep->n_detached++;
+	keep->profiles->notes[slot].entry =
+		entry; /* the one that there is, whatever memory there is */
 	restore_entry(keep, slot);
 }
 
@@ -59,8 +61,12 @@ int twin_take(struct keep *keep, uint32_t old)
 
 	while (notes[slot].twin) /* from which a third has taken over */
 		slot = notes[slot].twin;
-	/* What belonged to it then, the other has. It is normal: what came later is only seen. */
-	if (!r && keep_state(keep, slot) == EBPH_STATE_NORMAL)
+	/*
+	 * What belonged to it then, the other has. Where that is normal, or may be once it is
+	 * loaded, what came later is only seen.
+	 */
+	if (!r && (keep_state(keep, slot) == EBPH_STATE_NORMAL ||
+		   keep_state(keep, slot) == EBPH_STATE_LOADING))
 		for (size_t i = 0; i < image.n_words; i++)
 			image.words[i] &= ~EBPH_WORD_NORMAL_BITS;
 	if (!r)
