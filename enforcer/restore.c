@@ -27,11 +27,6 @@ void fresh_set(struct keep *keep, uint32_t slot)
 	__atomic_or_fetch(&keep_head(keep, slot)->flags, EBPH_PROFILE_FRESH, __ATOMIC_RELEASE);
 }
 
-void fresh_clear(struct keep *keep, uint32_t slot)
-{
-	__atomic_and_fetch(&keep_head(keep, slot)->flags, ~EBPH_PROFILE_FRESH, __ATOMIC_RELEASE);
-}
-
 /* The same file, though its device has another number since the last boot. */
 static bool is_renumbered(const struct ebph_exe *a, const struct ebph_exe *b)
 {

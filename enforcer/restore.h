@@ -73,9 +73,6 @@ void restore_saved(struct keep *keep, uint32_t slot);
 /* From now on what is seen while it is loading belongs to the profile. */
 void fresh_set(struct keep *keep, uint32_t slot);
 
-/* It does not, after all. */
-void fresh_clear(struct keep *keep, uint32_t slot);
-
 /*
  * Looks for what nobody has told of, until @until_ns of CLOCK_MONOTONIC; next time it goes on where
  * it was.
@@ -98,6 +95,12 @@ void twin_unite(struct keep *keep, uint32_t slot, struct record *entry);
 
 /* What programs have done in @old since another took over from it. Return: 0 or -errno. */
 int twin_take(struct keep *keep, uint32_t old);
+
+/*
+ * Takes the counters of an image from a head: another has them now. Programs still add to them.
+ * Not .normal_anomalies, of which nobody keeps account once the profile is another's.
+ */
+void head_take_away(struct ebph_profile *head, const struct image *taken);
 
 /* The last program in @old, from which another has taken over, has ended. */
 void twin_end(struct keep *keep, uint32_t old);
@@ -122,7 +125,7 @@ int past_take(struct keep *keep, uint32_t slot, const struct image *image);
 /* A slot's program is another version of the one that the image is of. Return: 0 or -errno. */
 int older_take(struct keep *keep, uint32_t slot, const struct image *old);
 
-/* What a head takes over from an image; the state is not set. @moved_ns: see keep.real_offset_ns */
+/* What a head takes over from an image; the state is not set. */
 void restore_head(struct keep *keep, uint32_t slot, const struct image *image);
 
 /* ---- room.c -------------------------------------------------------------------------------- */

@@ -159,6 +159,8 @@ static int training_take(struct keep *keep, uint32_t slot, const struct image *i
 	}
 	if (!r && frozen)
 		state_set(keep, slot, EBPH_STATE_LOADING, EBPH_STATE_FROZEN);
+	if (r) /* they are counted when it succeeds */
+		head_take_away(head, image);
 	return r;
 }
 
@@ -180,7 +182,9 @@ int past_take(struct keep *keep, uint32_t slot, const struct image *image)
 	else
 		r = training_take(keep, slot, image, strange);
 	if (r) {
-		fresh_clear(keep, slot);
+		/* What was taken for the profile's own meanwhile is not, the next time. */
+		if (image->state != EBPH_STATE_NORMAL)
+			kernel_command(keep->profiles->kernel, slot, EBPH_VERB_DOUBT);
 		return r;
 	}
 	if (image->state == EBPH_STATE_NORMAL && strange)

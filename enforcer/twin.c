@@ -10,8 +10,7 @@
 #include "enforcer/log.h"
 #include "enforcer/restore.h"
 
-/* The counters of an old slot that another has taken. Programs still add to them. */
-static void head_take_away(struct ebph_profile *head, const struct image *taken)
+void head_take_away(struct ebph_profile *head, const struct image *taken)
 {
 	__atomic_sub_fetch(&head->calls, taken->calls, __ATOMIC_RELAXED);
 	__atomic_sub_fetch(&head->normal_calls, taken->normal_calls, __ATOMIC_RELAXED);
