@@ -133,18 +133,23 @@ static uint32_t slots_possible(struct profiles *profiles, uint32_t wanted, uint3
 	return wanted;
 }
 
-/* Takes those back that no program has taken yet. */
+/*
+ * Takes those back that no program has taken yet. One that a program gave back, because another was
+ * first, may not be counted among .stocked any more: stock_count() saw it in use.
+ */
 static void stock_withdraw(struct profiles *profiles)
 {
 	uint32_t slot;
 
-	while (!bpf_map_lookup_and_delete_elem(kernel_free_slots_fd(profiles->kernel), NULL, &slot))
+	while (!bpf_map_lookup_and_delete_elem(kernel_free_slots_fd(profiles->kernel), NULL,
+					       &slot)) {
+		profiles->vacant[profiles->n_vacant++] = slot;
 		for (uint32_t i = 0; i < profiles->n_stocked; i++)
 			if (profiles->stocked[i] == slot) {
 				profiles->stocked[i] = profiles->stocked[--profiles->n_stocked];
-				profiles->vacant[profiles->n_vacant++] = slot;
 				break;
 			}
+	}
 }
 
 int profiles_stock(struct profiles *profiles, bool *ret_more)
