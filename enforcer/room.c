@@ -174,6 +174,10 @@ static void candidates_retire(struct keep *keep, const struct candidate *found, 
 		return;
 	}
 	left = profiles_retire(profiles, slots, n_slots, unchanged, keep);
+	if (left < 0 && !keep->stuck_reported) {
+		log_warn("profiles cannot leave memory: %s", strerror(-left));
+		keep->stuck_reported = true;
+	}
 	for (int i = 0; i < left; i++)
 		has_left(keep, slots[i]);
 	if (left > 0) {

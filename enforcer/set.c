@@ -361,39 +361,59 @@ static void waiting_drop(struct profiles *profiles, const uint32_t *slots, uint3
 	}
 }
 
-/* Puts sets of the least size behind slots that have larger ones, all at once. */
-static int sets_shrink(struct profiles *profiles, const uint32_t *slots, uint32_t n)
+/* Is @set behind a slot now? */
+static bool is_behind(struct profiles *profiles, uint32_t slot, int set)
 {
-	int sets[PROFILES_RETIRE_MAX], r = 0;
+	struct bpf_map_info info = {};
+	__u32 bytes = sizeof(info), id;
+
+	return !bpf_map_lookup_elem(kernel_pairs_fd(profiles->kernel), &slot, &id) &&
+	       !bpf_obj_get_info_by_fd(set, &info, &bytes) && info.id == id;
+}
+
+/*
+ * Puts sets of the least size behind slots that have larger ones, all at once.
+ * @ret_done: which, as far as it went
+ *
+ * Return: 0 or -errno.
+ */
+static int sets_shrink(struct profiles *profiles, const uint32_t *slots, uint32_t n, bool *ret_done)
+{
+	int sets[PROFILES_RETIRE_MAX], r = 0, err;
 	uint32_t made = 0;
 
-	for (; made < n && !r; made++) {
+	for (; made < n; made++) {
 		sets[made] = set_create(EBPH_SET_BLOCKS_MIN);
 		if (sets[made] < 0) {
 			r = sets[made];
 			break;
 		}
 	}
-	if (!r && n)
-		r = sets_publish(profiles, slots, sets, n);
-	for (uint32_t i = 0; i < made; i++)
-		close(sets[i]);
-	for (uint32_t i = 0; i < n && !r; i++) {
+	err = made ? sets_publish(profiles, slots, sets, made) : 0;
+	r = err ? err : r;
+	for (uint32_t i = 0; i < made; i++) {
 		struct profile_note *note = &profiles->notes[slots[i]];
 
+		/* How far a batch came that failed older kernels do not say. */
+		ret_done[i] = !r || is_behind(profiles, slots[i], sets[i]);
+		close(sets[i]);
+		if (!ret_done[i])
+			continue;
 		profiles->pair_memory -= set_memory(note->blocks) - set_memory(EBPH_SET_BLOCKS_MIN);
 		note->blocks = EBPH_SET_BLOCKS_MIN;
 	}
 	return r;
 }
 
-int sets_clear(struct profiles *profiles, const uint32_t *slots, uint32_t n)
+int sets_clear(struct profiles *profiles, uint32_t *slots, uint32_t n)
 {
 	static const struct ebph_block empty[EBPH_SET_BLOCKS_MIN];
-	uint32_t large[PROFILES_RETIRE_MAX], n_large = 0;
-	int r = 0;
+	uint32_t large[PROFILES_RETIRE_MAX], rest[PROFILES_RETIRE_MAX];
+	uint32_t n_large = 0, n_rest = 0, done = 0;
+	bool shrunk[PROFILES_RETIRE_MAX] = {};
+	int r = 0, err;
 
-	for (uint32_t i = 0; i < n && !r; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		AUTO_CLOSE int set = -1;
 
 		if (profiles->notes[slots[i]].blocks != EBPH_SET_BLOCKS_MIN) {
@@ -401,13 +421,23 @@ int sets_clear(struct profiles *profiles, const uint32_t *slots, uint32_t n)
 			continue;
 		}
 		set = set_open(profiles, slots[i]);
-		r = set < 0 ? set : set_write(set, EBPH_SET_BLOCKS_MIN, empty);
+		err = set < 0 ? set : set_write(set, EBPH_SET_BLOCKS_MIN, empty);
+		if (err)
+			rest[n_rest++] = slots[i];
+		else
+			slots[done++] = slots[i];
+		r = err ? err : r;
 	}
-	if (!r)
-		r = sets_shrink(profiles, large, n_large);
-	if (!r)
-		waiting_drop(profiles, slots, n);
-	return r;
+	err = sets_shrink(profiles, large, n_large, shrunk);
+	r = err ? err : r;
+	for (uint32_t i = 0; i < n_large; i++)
+		if (shrunk[i])
+			slots[done++] = large[i];
+		else
+			rest[n_rest++] = large[i];
+	memcpy(slots + done, rest, n_rest * sizeof(*rest));
+	waiting_drop(profiles, slots, done);
+	return done ? (int)done : r;
 }
 
 int sets_publish(struct profiles *profiles, const uint32_t *slots, const int *sets, uint32_t n)

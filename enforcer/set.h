@@ -16,9 +16,9 @@ int set_create_with(const uint64_t *words, size_t n_words, uint32_t *ret_blocks)
 
 /*
  * Empties the sets of slots that nobody uses, at most PROFILES_RETIRE_MAX; they have the least size
- * then. Return: 0; -errno, then some may be empty.
+ * then, and come first in @slots. Return: how many; -errno where it is none.
  */
-int sets_clear(struct profiles *profiles, const uint32_t *slots, uint32_t n);
+int sets_clear(struct profiles *profiles, uint32_t *slots, uint32_t n);
 
 /*
  * Puts sets behind slots, in one batch, for which newer kernels wait once for all running programs.

@@ -206,17 +206,17 @@ static void key_restore(struct profiles *profiles, uint32_t slot)
 			    &profiles->kernel->heads[slot].exe, &slot, BPF_NOEXIST);
 }
 
-/* Empties slots that nobody can reach any more. Return: 0 or -errno. */
-static int slots_vacate(struct profiles *profiles, const uint32_t *slots, uint32_t n)
+/* Empties slots that nobody can reach any more, as far as that goes: as sets_clear(). */
+static int slots_vacate(struct profiles *profiles, uint32_t *slots, uint32_t n)
 {
-	int r = sets_clear(profiles, slots, n);
+	int done = sets_clear(profiles, slots, n);
 
-	for (uint32_t i = 0; i < n && !r; i++) {
+	for (int i = 0; i < done; i++) {
 		kernel_command(profiles->kernel, slots[i], EBPH_VERB_VACATE);
 		memset(&profiles->kernel->heads[slots[i]], 0, sizeof(struct ebph_profile));
 		profiles->retired[profiles->n_retired++] = slots[i];
 	}
-	return r;
+	return done;
 }
 
 void profile_follow(struct profiles *profiles, uint32_t old, uint32_t slot)
@@ -233,14 +233,16 @@ void profile_follow(struct profiles *profiles, uint32_t old, uint32_t slot)
 
 int profile_vacate(struct profiles *profiles, uint32_t slot)
 {
-	return slots_vacate(profiles, &slot, 1);
+	int done = slots_vacate(profiles, &slot, 1);
+
+	return done < 0 ? done : 0;
 }
 
 int profiles_retire(struct profiles *profiles, uint32_t *slots, uint32_t n,
 		    bool (*unchanged)(void *context, uint32_t slot), void *context)
 {
 	uint32_t hidden = 0, left = 0;
-	int r;
+	int done;
 
 	for (uint32_t i = 0; i < n; i++)
 		if (!key_remove(profiles, slots[i]))
@@ -256,8 +258,10 @@ int profiles_retire(struct profiles *profiles, uint32_t *slots, uint32_t n,
 		else
 			slots[left++] = slots[i];
 	}
-	r = slots_vacate(profiles, slots, left);
-	return r ? r : (int)left;
+	done = slots_vacate(profiles, slots, left);
+	for (uint32_t i = done < 0 ? 0 : (uint32_t)done; i < left; i++)
+		key_restore(profiles, slots[i]);
+	return done;
 }
 
 void profiles_drained(struct profiles *profiles)
