@@ -311,8 +311,12 @@ void event_released(void *context, uint32_t pid)
 	event_self(context, "release", json_pack("{s:i}", "pid", (int)pid));
 }
 
-/* Records that are taken before the daemon looks after its other work again. */
-#define PORTION 64
+/*
+ * Records that are taken before the daemon looks after its other work again; fewer if one has taken
+ * so long, as those do for which the kernel waits for all running programs.
+ */
+#define PORTION	   64
+#define PORTION_NS NSEC_PER_MSEC
 
 /* ---- dispatch -------------------------------------------------------------------------- */
 
@@ -330,6 +334,7 @@ int event_handle(void *context, void *record, size_t size)
 	const struct ebph_event *event = record;
 	struct event_sink *sink = context;
 	bool enough = ++sink->portion % PORTION == 0;
+	uint64_t begun_ns = now_ns(CLOCK_MONOTONIC);
 
 	if (size < sizeof(*event) || event->type >= ARRAY_SIZE(sizes) ||
 	    size != sizes[event->type] || event->slot > sink->profiles->kernel->n_slots) {
@@ -359,5 +364,6 @@ int event_handle(void *context, void *record, size_t size)
 		on_doubt(sink, record);
 		break;
 	}
+	enough |= now_ns(CLOCK_MONOTONIC) >= begun_ns + PORTION_NS;
 	return enough ? -EAGAIN : 0;
 }

@@ -167,15 +167,22 @@ static int waiting_walk(struct profiles *profiles, uint32_t slot, uint32_t room,
 
 /* ---- growth ------------------------------------------------------------------------------ */
 
-/* The smallest set that can hold @n_words and the words of @from. Return: its blocks; -ENOSPC. */
-static int blocks_enlarge(const struct ebph_block *from, uint32_t from_blocks, size_t n_words,
-			  struct ebph_block **ret)
+/* The smallest size above @from_blocks with room for @n_words, as far as there is one. */
+static uint32_t blocks_above(uint32_t from_blocks, size_t n_words)
 {
 	uint32_t blocks = from_blocks * 2;
 
 	while (blocks < EBPH_SET_BLOCKS_MAX && n_words > set_room(blocks))
 		blocks *= 2;
-	for (; blocks <= EBPH_SET_BLOCKS_MAX; blocks *= 2) {
+	return blocks;
+}
+
+/* The smallest set that can hold @n_words and the words of @from. Return: its blocks; -ENOSPC. */
+static int blocks_enlarge(const struct ebph_block *from, uint32_t from_blocks, size_t n_words,
+			  struct ebph_block **ret)
+{
+	for (uint32_t blocks = blocks_above(from_blocks, n_words); blocks <= EBPH_SET_BLOCKS_MAX;
+	     blocks *= 2) {
 		AUTO_FREE struct ebph_block *to = calloc(blocks, sizeof(*to));
 
 		if (!to)
@@ -215,8 +222,11 @@ int profile_grow(struct profiles *profiles, uint32_t slot, size_t min_words)
 	AUTO_CLOSE int old = -1, new = -1;
 	int r, new_blocks;
 
+	if (blocks >= EBPH_SET_BLOCKS_MAX)
+		return -ENOSPC;
 	/* First of all: it may be asked often. */
-	if (!profiles_room(profiles, set_memory(blocks), slot))
+	if (!profiles_room(profiles,
+			   set_memory(blocks_above(blocks, min_words)) - set_memory(blocks), slot))
 		return -EDQUOT;
 	old = set_open(profiles, slot);
 	if (old < 0)
