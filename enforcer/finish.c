@@ -15,8 +15,6 @@
 /* Waits until the saver has nothing to do. Return: 0; -ETIME; -EIO when saving fails. */
 static int finish_wait(struct keep *keep, uint64_t end_ns)
 {
-	uint64_t failed = keep->save_failed;
-
 	while (keep->saver.busy) {
 		struct pollfd answer = {.fd = keep->saver.fd, .events = POLLIN};
 		uint64_t now = now_ns(CLOCK_MONOTONIC);
@@ -28,7 +26,7 @@ static int finish_wait(struct keep *keep, uint64_t end_ns)
 		}
 		poll(&answer, 1, (int)((end_ns - now) / NSEC_PER_MSEC) + 1);
 		keep_answered(keep);
-		if (keep->save_failed != failed)
+		if (keep->failing) /* all would fail; the fault of one profile is no reason */
 			return -EIO;
 	}
 	return 0;
@@ -61,7 +59,8 @@ static void unsaved_report(struct keep *keep)
 	uint32_t n = 0;
 
 	for (uint32_t slot = 1; slot < keep->profiles->next_slot; slot++)
-		n += keep_is_unsaved(keep, slot);
+		n += keep_is_unsaved(keep, slot) ||
+		     (keep_state(keep, slot) == EBPH_STATE_LOADING && keep_head(keep, slot)->words);
 	if (!n)
 		return;
 	log_error("%u profiles could not be saved in %s: what they have learned since they were "
