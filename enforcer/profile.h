@@ -99,7 +99,8 @@ void profiles_drained(struct profiles *profiles);
  * @words:   its pairs
  * @ret_slot: its slot; of the head only .exe and .words are set
  *
- * Return: 0; -ENOSPC when there is no slot, or no memory within the limit; -errno.
+ * Return: 0; -ENOSPC when there is no slot, or no memory within the limit; -E2BIG when no set can
+ * hold these words without room to wait in; -errno.
  */
 int profiles_place(struct profiles *profiles, const struct ebph_exe *exe, const uint64_t *words,
 		   size_t n_words, uint32_t *ret_slot);

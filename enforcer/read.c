@@ -106,7 +106,7 @@ static bool is_present(const struct keep *keep, const struct record *record)
 	       path_is_exe(record->program->path, &record->exe);
 }
 
-/* Puts a profile into memory as it was saved. Return: 0; -ENOSPC; -errno. */
+/* Puts a profile into memory as it was saved. Return: as profiles_place(). */
 static int image_place(struct keep *keep, struct record *record, const struct image *image)
 {
 	struct profile_note *note;
@@ -133,11 +133,13 @@ static int record_place(struct keep *keep, struct record *record)
 {
 	IMAGE_CLEANUP struct image image = {0};
 	char reason[STORE_REASON_MAX];
+	int r;
 
 	if (!is_present(keep, record) || store_load(keep->store, record->file, &image, reason) ||
 	    !image.path)
 		return 0;
-	return image_place(keep, record, &image);
+	r = image_place(keep, record, &image);
+	return r == -E2BIG ? 0 : r;
 }
 
 static int records_place(struct reading *reading)

@@ -302,7 +302,7 @@ int profiles_place(struct profiles *profiles, const struct ebph_exe *exe, const 
 		return r;
 	set = set_create_with(words, n_words, &blocks);
 	if (set < 0)
-		return set;
+		return set == -ENOSPC ? -E2BIG : set;
 	if (!profiles_room(profiles, set_memory(blocks), 0))
 		return -ENOSPC;
 	if (bpf_map_update_elem(kernel_profiles_fd(profiles->kernel), exe, &slot, BPF_NOEXIST))
