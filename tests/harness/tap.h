@@ -41,6 +41,7 @@ struct test {
 	X(store_manage) \
 	X(store_bad) \
 	X(keeping) \
+	X(keeping_step) \
 	X(cost) \
 	X(reload) \
 	X(binary) \
