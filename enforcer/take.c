@@ -73,12 +73,11 @@ static int words_room(struct keep *keep, uint32_t slot, const uint64_t *words, s
 
 #define GROWTHS 4
 
-int words_take(struct keep *keep, uint32_t slot, const uint64_t *words, size_t n_words)
+/* Unites words with the set of a slot; what finds no room waits. Return: as words_take(). */
+static int words_merge(struct keep *keep, uint32_t slot, const uint64_t *words, size_t n_words)
 {
-	int r = words_room(keep, slot, words, n_words);
+	int r = kernel_merge(keep->profiles->kernel, slot, words, n_words);
 
-	if (!r)
-		r = kernel_merge(keep->profiles->kernel, slot, words, n_words);
 	if (r == -ENOSPC)
 		r = 0;
 	/* A pair that waits for room is not found: of a normal profile it would be an anomaly. */
@@ -88,6 +87,13 @@ int words_take(struct keep *keep, uint32_t slot, const uint64_t *words, size_t n
 			r = profile_late_merge(keep->profiles, slot);
 	}
 	return r == -ENOSPC ? 0 : r;
+}
+
+int words_take(struct keep *keep, uint32_t slot, const uint64_t *words, size_t n_words)
+{
+	int r = words_room(keep, slot, words, n_words);
+
+	return r ? r : words_merge(keep, slot, words, n_words);
 }
 
 void restore_head(struct keep *keep, uint32_t slot, const struct image *image)
@@ -150,8 +156,9 @@ static int training_take(struct keep *keep, uint32_t slot, const struct image *i
 	/* Before the words: of these it would accept what had not been accepted. */
 	if (!frozen)
 		r = kernel_command(keep->profiles->kernel, slot, EBPH_VERB_BEGIN);
+	/* There was room: what has come since is not so much that the rest could not wait. */
 	if (!r)
-		r = words_take(keep, slot, image->words, image->n_words);
+		r = words_merge(keep, slot, image->words, image->n_words);
 	/* There is room but for some, and these wait: of a profile that trains nobody is judged. */
 	if (r == -EDQUOT) {
 		keep->profiles->notes[slot].grow_waits = keep->profiles->grow_waits = true;
