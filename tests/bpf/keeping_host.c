@@ -340,6 +340,7 @@ static void starter_run(struct host *host)
 	uint32_t *next = &host->shared->next_job, number;
 	int status;
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* with the test, however that ends */
 	while ((number = __atomic_fetch_add(next, 1, __ATOMIC_SEQ_CST)) < host->n_jobs) {
 		pid_t pid;
 

@@ -7,10 +7,12 @@
  * when the window begins with it.
  */
 #include <linux/bpf.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -102,6 +104,7 @@ int main(int argc, char **argv)
 	if (shared == MAP_FAILED)
 		return 2;
 	job = &shared->job[atoi(argv[4])];
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* who started it waits for it, or was killed */
 	first_feed();
 	for (uint32_t i = 1; i < job->n_calls; i++) {
 		if (i == job->fork_at) {
