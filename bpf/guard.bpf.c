@@ -70,7 +70,7 @@ static int guard(__u32 guards)
 
 /* clang-format off */
 HOOK(file_permission, BIT(RW))
-HOOK(inode_create, BIT(OPEN))
+HOOK(inode_create, BIT(OPEN) | BIT(NAME)) /* mknod of a regular file */
 HOOK(inode_unlink, BIT(NAME))
 HOOK(inode_rmdir, BIT(NAME))
 HOOK(inode_mkdir, BIT(NAME))
