@@ -124,6 +124,11 @@ void child_ask(struct child *child, const char *line)
 	child->n_output = 0;
 	child->output[0] = '\0';
 	REQUIRE(write(child->in_fd, line, n) == (ssize_t)n, "%s", strerror(errno));
+	child_listen(child);
+}
+
+void child_listen(struct child *child)
+{
 	while (!strchr(child->output, '\n'))
 		REQUIRE(output_read(child), "it ended after \"%s\"", child->output);
 }

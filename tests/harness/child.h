@@ -37,6 +37,9 @@ bool child_wait_stopped(struct child *child);
 /* Writes @line and reads one line of answer, which stands in .output then. */
 void child_ask(struct child *child, const char *line);
 
+/* Reads until there is a line in .output. */
+void child_listen(struct child *child);
+
 /* Start and wait. Return: the wait status. */
 int run(struct child *child, const char *const *argv, const struct child_how *how);
 
