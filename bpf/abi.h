@@ -33,10 +33,11 @@ enum ebph_state {
 };
 
 /* Bits of ebph_profile.flags, set by the daemon. */
-#define EBPH_PROFILE_NAMED     1u /* the daemon knows a path: no more hints needed */
-#define EBPH_PROFILE_PROTECTED 2u /* never stopped, never aborted */
-#define EBPH_PROFILE_FRESH     8u /* loading: nothing is known of it, what is seen belongs to it */
-#define EBPH_PROFILE_LATE_ROOM 4u /* where pairs go that find no room: ebph_late_key() */
+#define EBPH_PROFILE_NAMED     1u  /* the daemon knows a path: no more hints needed */
+#define EBPH_PROFILE_PROTECTED 2u  /* never stopped, never aborted */
+#define EBPH_PROFILE_FRESH     8u  /* loading: nothing is known of it, what is seen belongs to it */
+#define EBPH_PROFILE_DRILLED   16u /* some of its calls are delayed for nothing: a drill */
+#define EBPH_PROFILE_LATE_ROOM 4u  /* where pairs go that find no room: ebph_late_key() */
 
 /*
  * The head of a profile: all that is not pairs. One per slot, in an array that the daemon maps
@@ -66,8 +67,10 @@ struct ebph_profile {
 	__s64 last_run_ns; /* CLOCK_BOOTTIME of the last of .runs; before the boot: negative */
 	__u32 answered;	   /* the window of the circuit breaker that it was counted in last */
 	__u32 rule;	   /* key of the map `rules`; 0: as for all */
+	__u32 drills;	   /* delays for nothing; outside of enforce those that would have been */
+	__u32 pad;
 };
-EBPH_ASSERT_SIZE(struct ebph_profile, 136);
+EBPH_ASSERT_SIZE(struct ebph_profile, 144);
 
 /*
  * Key of the heat of a profile's processes, which is kept by user: who can run a program must not
@@ -135,6 +138,8 @@ struct ebph_settings {
 	__u64 heat_half_life_ns; /* 0: there is no heat */
 	__u64 breaker_window_ns; /* in which breaker_limit counts */
 	__u64 breaker_pause_ns;	 /* for which the breaker stays open */
+	__u64 drill_until_ns;	 /* CLOCK_MONOTONIC; then a drill is over */
+	__u64 drill_delay_ns;
 	__u32 min_runs;
 	__u32 normal_factor;
 	__u32 normal_factor_den;
@@ -150,9 +155,9 @@ struct ebph_settings {
 	__u32 listed_only;   /* not 0: who has no rule of his own is not followed */
 	__u32 check_users;   /* not 0: there is something in the map `allowed_users` */
 	__u32 check_calls;   /* not 0: there are calls that all programs are allowed */
-	__u32 pad;
+	__u32 drill_one_in;  /* of so many calls of a drilled profile one is delayed; 0: none */
 };
-EBPH_ASSERT_SIZE(struct ebph_settings, 160);
+EBPH_ASSERT_SIZE(struct ebph_settings, 176);
 
 #define EBPH_REPORTS_PER_SECOND 64 /* settings.reports_per_s, as the daemon sets it */
 
@@ -266,7 +271,7 @@ struct ebph_event_stop {
 	__u32 call; /* call id */
 	__u32 recent;
 	__u32 deferred; /* not 0: the call has not taken effect, and is made again afterwards */
-	__u32 pad;
+	__u32 drill;	/* not 0: for nothing */
 };
 EBPH_ASSERT_SIZE(struct ebph_event_stop, 64);
 

@@ -21,6 +21,8 @@ enum ebph_guard {
 	GUARD_KERNEL,
 	GUARD_FORK,
 	GUARD_IPC,
+	/* None, and it must not be stopped: it would fail with EINTR. The next call waits. */
+	GUARD_LATER,
 };
 
 #endif

@@ -311,6 +311,7 @@ __hidden int profile_judge(struct task_state *task, struct verdict *ret)
 	state_advance(head, slot);
 	head_flush(head, task);
 	ret->state = head->state;
+	ret->flags = head->flags;
 	judging_choose(head, task, ret->state, rule->tolerize_limit, &visit);
 
 	/* A loop of the kernel's: unrolled, the verifier would multiply the paths of all eight. */

@@ -15,6 +15,7 @@ struct file;
 struct verdict {
 	__u32 state;  /* enum ebph_state that the call was judged under */
 	__u32 unseen; /* bit d-1: the pair at distance d was not in the profile */
+	__u32 flags;  /* EBPH_PROFILE_* */
 };
 
 /**

@@ -31,7 +31,7 @@ static void decide(const struct ebph_rule *rule, __u32 call, __u32 unseen, struc
 	if (ebph_call_is_exec(call) && (unseen || recent >= rule->exec_abort_limit))
 		ret->answer |= EBPH_ANSWER_ABORT;
 	/* A call that is refused has no effect that a delay could come before. */
-	else if (ret->delay_ns && guard_of(call))
+	else if (ret->delay_ns && guard_of(call) && guard_of(call) != GUARD_LATER)
 		ret->answer |= EBPH_ANSWER_DEFER;
 }
 
@@ -127,7 +127,7 @@ static int stop(struct task_struct *task, const struct task_state *state, __u32 
 	event->call = call;
 	event->recent = state->recent;
 	event->deferred = deferred;
-	event->pad = 0;
+	event->drill = state->flags & TASK_DRILLED;
 	bpf_ringbuf_submit(event, 0);
 	return !failed;
 }
@@ -138,7 +138,7 @@ __hidden int delay_serve(struct task_struct *task, struct task_state *state, __u
 	__u64 now_ns = bpf_ktime_get_ns();
 
 	if (now_ns >= state->due_ns || now_ns < breaker.open_until_ns) {
-		state->flags &= ~TASK_DELAYED;
+		state->flags &= ~(TASK_DELAYED | TASK_DRILLED);
 		return 0;
 	}
 	if (task->ptrace)
@@ -150,20 +150,21 @@ __hidden int delay_serve(struct task_struct *task, struct task_state *state, __u
 	return 0;
 }
 
-/* A thread is to wait before it does anything. */
-static void delay_begin(struct task_struct *task, struct task_state *state, __u32 call,
-			const struct decision *decision)
+__hidden void delay_begin(struct task_struct *task, struct task_state *state, __u32 call,
+			  __u64 delay_ns, __u32 recent)
 {
-	__u64 due_ns = bpf_ktime_get_ns() + decision->delay_ns;
+	__u64 due_ns = bpf_ktime_get_ns() + delay_ns;
 
 	if (!(state->flags & TASK_DELAYED) || state->due_ns < due_ns)
 		state->due_ns = due_ns;
-	state->delay_ns = decision->delay_ns;
-	state->recent = decision->recent;
-	state->flags |= TASK_DELAYED;
-	if (settings.defer && (decision->answer & EBPH_ANSWER_DEFER))
+	state->delay_ns = delay_ns;
+	state->recent = recent;
+	state->flags &= ~TASK_DRILLED;
+	state->flags |= recent ? TASK_DELAYED : TASK_DELAYED | TASK_DRILLED;
+	/* Whatever is served now: somebody may continue it, and its next call has a guard. */
+	if (settings.defer)
 		guards_arm(state->due_ns);
-	else
+	if (!is_served_later(call))
 		delay_serve(task, state, call, 0);
 }
 
@@ -178,7 +179,7 @@ static void act(struct task_struct *task, struct task_state *state, __u32 call,
 			state->flags |= TASK_ABORT; /* the hooks below do it */
 	}
 	if (decision->answer & EBPH_ANSWER_STOP)
-		delay_begin(task, state, call, decision);
+		delay_begin(task, state, call, decision->delay_ns, decision->recent);
 }
 
 static void anomaly_report(struct task_state *state, struct ebph_profile *head, __u32 unseen,

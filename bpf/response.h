@@ -3,6 +3,7 @@
 #ifndef EBPH_RESPONSE_H
 #define EBPH_RESPONSE_H
 
+#include "guard.h"
 #include "profile.h"
 
 struct task_struct;
@@ -22,6 +23,25 @@ __hidden void respond(struct task_struct *task, struct task_state *state, __u32 
  * guard_of() - the guard that stands before the effect of a call: enum ebph_guard.
  */
 __hidden __u32 guard_of(__u32 call);
+
+/* Not 0 if a delay must not be served at the entry of @call: a hook follows, or the next call. */
+static inline int is_served_later(__u32 call)
+{
+	__u32 guard = guard_of(call);
+
+	return guard == GUARD_LATER || (guard && settings.defer);
+}
+
+/**
+ * delay_begin() - the current thread is to wait before it does anything.
+ * @call:   its call
+ * @recent: recent anomalies that led to it; 0: none, it is a drill
+ */
+__hidden void delay_begin(struct task_struct *task, struct task_state *state, __u32 call,
+			  __u64 delay_ns, __u32 recent);
+
+/* A call of a profile that is drilled: one in so many is delayed for nothing. */
+__hidden void drill_take(struct task_struct *task, struct task_state *state, __u32 call);
 
 /**
  * breaker_take() - counts the executable of a profile as answered, and opens the circuit breaker

@@ -41,7 +41,9 @@ _Static_assert(sizeof(struct task_state) <= 1024, "a thread's state takes at mos
 #define TASK_IGNORED  1u  /* the daemon and its guardian */
 #define TASK_ABORT    2u  /* the execve that this thread is in must fail */
 #define TASK_DELAYED  8u  /* .due_ns counts */
-#define TASK_UNLISTED 16u /* out of scope, as the configuration was at .generation */
+#define TASK_DRILL    16u /* its profile is drilled: EBPH_PROFILE_DRILLED, the same bit */
+#define TASK_DRILLED  32u /* with TASK_DELAYED: by a drill */
 #define TASK_RESTART  4u  /* a signal interrupted the last call; the kernel will make it again */
+#define TASK_UNLISTED 64u /* out of scope, as the configuration was at .generation */
 
 #endif

@@ -49,6 +49,7 @@ static void call_judge(struct task_struct *task, struct task_state *state, __u32
 		ebph_window_shift(&state->window, call);
 	}
 	failed = profile_judge(state, &verdict);
+	state->flags |= verdict.flags & EBPH_PROFILE_DRILLED; /* since it is executed, or later */
 	anomaly = verdict.state == EBPH_STATE_NORMAL ? verdict.unseen : 0;
 	if (!failed && (anomaly || state->frame.count))
 		respond(task, state, call, anomaly);
@@ -76,15 +77,16 @@ static int call_is_new(struct task_struct *task, struct task_state *state, __u32
 		ebph_window_clear(&state->window);
 	}
 	/* Still to wait: somebody else has continued it, or the last call met no guard. */
-	if ((flags & TASK_DELAYED) && !(settings.defer && guard_of(call)))
+	if ((flags & TASK_DELAYED) && !is_served_later(call))
 		delay_serve(task, state, call, 0);
-	state->flags &= TASK_DELAYED;
-	if (!(flags & TASK_RESTART))
-		return 1;
-	if (call != last)
-		return 1;
-	state->flags |= flags & TASK_ABORT; /* an execve that is refused stays so */
-	return 0;
+	state->flags &= TASK_DELAYED | TASK_DRILL | TASK_DRILLED;
+	if ((flags & TASK_RESTART) && call == last) {
+		state->flags |= flags & TASK_ABORT; /* an execve that is refused stays so */
+		return 0;
+	}
+	if (flags & TASK_DRILL)
+		drill_take(task, state, call);
+	return 1;
 }
 
 /* The current thread makes @call. */

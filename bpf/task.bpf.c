@@ -60,6 +60,15 @@ static void profile_announce(__u32 slot, const struct ebph_exe *exe, const void 
 	bpf_ringbuf_submit(event, 0);
 }
 
+/* TASK_DRILL if the profile is drilled. */
+static __u32 drill_of(__u32 slot)
+{
+	struct ebph_profile *head = bpf_map_lookup_elem(&heads, &slot);
+
+	_Static_assert(TASK_DRILL == EBPH_PROFILE_DRILLED, "taken over as it is");
+	return head ? head->flags & EBPH_PROFILE_DRILLED : 0;
+}
+
 /* Puts a thread with an empty window into the profile of @file; @run: it is a run of its own. */
 static void task_follow(struct task_state *task, struct file *file, const void *user_path,
 			__u32 run)
@@ -79,6 +88,7 @@ static void task_follow(struct task_state *task, struct file *file, const void *
 	if (!slot)
 		return; /* no room now; the next call tries again */
 	task->slot = slot;
+	task->flags |= drill_of(slot);
 	profile_enter(slot, run);
 	profile_announce(slot, &exe, user_path);
 }
@@ -166,8 +176,9 @@ static int fork_take(struct task_struct *parent, struct task_struct *child)
 	if (!to)
 		return 0;
 	*to = *from;
-	to->flags &= TASK_IGNORED | TASK_UNLISTED; /* a child does not wait for its parent */
-	to->calls = 0;				   /* the parent will flush its own */
+	/* A child does not wait for its parent. */
+	to->flags &= TASK_IGNORED | TASK_UNLISTED | TASK_DRILL;
+	to->calls = 0; /* the parent will flush its own */
 	to->seen = 0;
 	to->mm = (__u64)child->mm;
 	if (to->slot)

@@ -174,6 +174,13 @@ struct conf {
 	} allow;
 
 	struct {
+		char *executable; /* empty: there is no drill */
+		uint32_t one_in;  /* calls */
+		uint64_t delay_ns;
+		uint64_t duration_ns; /* from the start of ebphd on */
+	} drill;
+
+	struct {
 		uint32_t max_profiles;
 		uint64_t memory_limit;	   /* of all maps together */
 		char *state_dir;	   /* profiles; empty: none are kept */

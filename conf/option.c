@@ -68,6 +68,7 @@ const struct conf_section conf_sections[] = {
 	{"response", "What an anomaly costs."},
 	{"allow", "What is neither delayed nor refused, whoever does it. It is still learned and "
 		  "reported."},
+	{"drill", "Delays for nothing, to learn how a program bears them before you enforce."},
 	{"store", "What is kept, and where, and how much."},
 	{"log", "What is written down."},
 	{CONF_SECTION_BINARY,
@@ -228,6 +229,17 @@ const struct conf_option conf_options[] = {
 	LIST(allow, exec, PATHS,
 	     "Programs whose execution is never refused, whoever asks for it; paths and globs, as "
 	     "for executables."),
+	PATH(drill, executable, 0, CONF_PATH_LEN_MAX, "",
+	     "Program whose calls are delayed though nothing is wrong, by what mode = enforce "
+	     "would "
+	     "delay it with. In the other modes what would have been delayed is counted. Never a "
+	     "protected program (init, sshd, login, ...). Nothing after the =: there is no drill.",
+	     AT_START),
+	COUNT32(drill, one_in, 1, 1000000000, "100",
+		"One call in so many is delayed, drawn by lot.", AT_START),
+	DURATION(drill, delay, MS, MIN, "20ms", "How long.", AT_START),
+	DURATION(drill, duration, S, D, "10min",
+		 "The drill is over after this time, counted from the start of ebphd.", AT_START),
 
 	COUNT32(store, max_profiles, 16, 65536, "4096",
 		"Most profiles in memory, one for each executable. When all are in use, the "

@@ -226,6 +226,7 @@ void enforcer_free(struct enforcer *enforcer)
 	close_fd(&enforcer->epoll_fd);
 	enforcing_end(&enforcer->enforcing);
 	report_end(&enforcer->report);
+	drill_free(&enforcer->response.drill);
 	delays_free(enforcer->delays);
 	keep_free(enforcer->keep);
 	profiles_free(enforcer->profiles);
@@ -274,6 +275,7 @@ int enforcer_start(struct enforcer *enforcer, bool background)
 		r = saver_watch(enforcer);
 	if (r)
 		return r;
+	drill_start(&enforcer->response.drill, enforcer->conf, &enforcer->sink);
 	kernel_settings(enforcer->kernel)->heartbeat_ns = now_ns(CLOCK_MONOTONIC);
 	r = kernel_attach(enforcer->kernel);
 	if (r) {

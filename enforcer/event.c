@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "enforcer/callname.h"
+#include "enforcer/drill.h"
 #include "enforcer/keep.h"
 #include "enforcer/log.h"
 #include "enforcer/util.h"
@@ -122,6 +123,7 @@ static void on_profile(struct event_sink *sink, const struct ebph_event_profile 
 	journal_write(&sink->journal, object);
 	profile_protect(sink->profiles, event->slot);
 	rule_apply(sink->profiles, event->slot);
+	drill_mark(sink, event->slot);
 	keep_announced(sink->keep, event->slot);
 }
 
@@ -268,14 +270,17 @@ static void on_stop(struct event_sink *sink, const struct ebph_event_stop *stop)
 	if (r)
 		log_error("cannot keep the delay of process %u, it goes on at once: %s",
 			  stop->event.pid, strerror(-r));
-	log_warn("delayed: %s pid %u for %" PRIu64 " ms %s %s",
-		 profile_name(sink->profiles, stop->event.slot), stop->event.pid,
-		 (uint64_t)(stop->delay_ns / NSEC_PER_MSEC), stop->deferred ? "before" : "after",
-		 call);
+	/* A drill may have thousands. */
+	log_line(stop->drill ? LOG_DEBUG : LOG_WARNING, "%s: %s pid %u for %" PRIu64 " ms %s %s",
+		 stop->drill ? "drill" : "delayed", profile_name(sink->profiles, stop->event.slot),
+		 stop->event.pid, (uint64_t)(stop->delay_ns / NSEC_PER_MSEC),
+		 stop->deferred ? "before" : "after", call);
 	object = event_object(sink, "stop", &stop->event);
 	json_object_set_new(object, "call", json_string(call));
 	json_object_set_new(object, "recent", json_integer(stop->recent));
 	json_object_set_new(object, "deferred", json_boolean(stop->deferred));
+	if (stop->drill)
+		json_object_set_new(object, "drill", json_true());
 	json_object_set_new(object, "delay_ms",
 			    json_integer((json_int_t)(stop->delay_ns / NSEC_PER_MSEC)));
 	journal_write(&sink->journal, object);

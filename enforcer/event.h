@@ -9,6 +9,7 @@
 #include "enforcer/journal.h"
 #include "enforcer/profile.h"
 
+struct drill;
 struct keep;
 
 /* Whom events concern. */
@@ -16,6 +17,7 @@ struct event_sink {
 	struct profiles *profiles;
 	struct delays *delays;
 	struct keep *keep;
+	struct drill *drill;
 	struct journal journal;
 	uint64_t malformed;   /* records of an unknown type or size */
 	unsigned int portion; /* records taken since event_handle() said that it was enough */

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <sys/resource.h>
 
+#include "enforcer/drill.h"
 #include "enforcer/keep.h"
 #include "enforcer/log.h"
 #include "enforcer/set.h"
@@ -168,6 +169,7 @@ void report_print(struct report *report, struct kernel *kernel, struct profiles 
 	log_info("%" PRIu64 " calls, %" PRIu64 " anomalies, %" PRIu64
 		 " delays decided (%.2f s), %" PRIu64 " execves to refuse",
 		 calls, anomalies, stops, (double)stop_ns / (double)NSEC_PER_SEC, aborts);
+	drill_report(sink);
 	log_info("ebphd itself: %.2f %% CPU, %.1f MB",
 		 100.0 * (double)(cpu - report->cpu_ns) / (double)(now - report->since_ns + 1),
 		 (double)resident_memory() / 1e6);

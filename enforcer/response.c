@@ -47,6 +47,7 @@ void response_tick(struct response *response, struct event_sink *sink)
 		breaker_tell_closed(sink);
 	response->openings = openings;
 	response->breaker_open = open;
+	drill_tick(&response->drill, sink);
 	/* At each tick: a stop that was under way when it opened comes after it. */
 	if (open)
 		delays_release(sink->delays);

@@ -39,13 +39,14 @@ static void conf_write(const struct daemon *daemon, const struct daemon_conf *co
 	file = fopen(path, "we");
 	REQUIRE(file, "%s: %s", path, strerror(errno));
 	fprintf(file,
-		"[enforcer]\n%s[detection]\n%s[response]\n%s[store]\n%sstate_dir = %s%s\n"
+		"[enforcer]\n%s[detection]\n%s[response]\n%s[drill]\n%s[store]\n%sstate_dir = "
+		"%s%s\n"
 		"[log]\nevents = %s/events\n",
 		conf->enforcer ? conf->enforcer : "",
 		conf->detection ? conf->detection : DETECTION_QUICK,
-		conf->response ? conf->response : "", conf->store ? conf->store : "",
-		conf->state_dir ? conf->state_dir : daemon->folder, conf->state_dir ? "" : "/state",
-		daemon->folder); /* "": none */
+		conf->response ? conf->response : "", conf->drill ? conf->drill : "",
+		conf->store ? conf->store : "", conf->state_dir ? conf->state_dir : daemon->folder,
+		conf->state_dir ? "" : "/state", daemon->folder); /* "": none */
 	fclose(file);
 }
 

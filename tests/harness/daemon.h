@@ -23,7 +23,7 @@ struct daemon {
  * The name of the file is in @path.
  */
 struct daemon_conf {
-	const char *enforcer, *detection, *response, *store;
+	const char *enforcer, *detection, *response, *drill, *store;
 	const char *state_dir; /* NULL: a new one */
 	int log_fd;	       /* where ebphd writes for people; 0: to a file, see daemon_log() */
 };

@@ -45,7 +45,8 @@ struct test {
 	X(cost) \
 	X(reload) \
 	X(binary) \
-	X(breaker)
+	X(breaker) \
+	X(drill)
 /* clang-format on */
 
 #define TEST_TABLE_DECLARE(name) extern const struct test name##_tests[];

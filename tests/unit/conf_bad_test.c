@@ -48,10 +48,10 @@ static const struct bad {
 	    "f:1:2: unknown section [respnse]; did you mean [response]?\n"),
 	BAD("unknown section like none", "[nginx]\n",
 	    "f:1:2: unknown section [nginx]; "
-	    "expected one of [enforcer] [detection] [response] [allow] [store] [log] [binary PATH]\n"),
+	    "expected one of [enforcer] [detection] [response] [allow] [drill] [store] [log] [binary PATH]\n"),
 	BAD("section without a name", "[]\n",
 	    "f:1:2: unknown section []; "
-	    "expected one of [enforcer] [detection] [response] [allow] [store] [log] [binary PATH]\n"),
+	    "expected one of [enforcer] [detection] [response] [allow] [drill] [store] [log] [binary PATH]\n"),
 	BAD("section whose name inih would cut", "[" X10 X10 X10 X10 X10 "]\n",
 	    "f:1:2: name of the section too long: 50 bytes; expected at most 49\n"),
 	BAD("section without bracket, its options passed over", "[log\nevents = x\n",
@@ -292,7 +292,7 @@ static const struct bad {
 	    "f:3:5: no '='; expected NAME = VALUE\n"
 	    "f:4:11: require: '2' is neither; expected yes or no\n"
 	    "f:5:2: unknown section [foo]; "
-	    "expected one of [enforcer] [detection] [response] [allow] [store] [log] [binary PATH]\n"
+	    "expected one of [enforcer] [detection] [response] [allow] [drill] [store] [log] [binary PATH]\n"
 	    "f:6:5: no ']' after the name of the section\n"),
 };
 /* clang-format on */

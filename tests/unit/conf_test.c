@@ -52,6 +52,10 @@ static void empty_text_gives_the_defaults(void **state)
 	assert_int_equal(conf->response.breaker_limit, 10);
 	assert_int_equal(conf->response.breaker_window_ns, UINT64_C(60000000000));
 	assert_int_equal(conf->response.breaker_pause_ns, UINT64_C(300000000000));
+	assert_string_equal(conf->drill.executable, "");
+	assert_int_equal(conf->drill.one_in, 100);
+	assert_int_equal(conf->drill.delay_ns, 20000000);
+	assert_int_equal(conf->drill.duration_ns, UINT64_C(600000000000));
 	assert_int_equal(conf->store.max_profiles, 4096);
 	assert_int_equal(conf->store.memory_limit, 67108864);
 	assert_string_equal(conf->store.state_dir, "/var/lib/ebph");
@@ -69,7 +73,8 @@ static const char all_set[] =
 	"[response]\ndelay_base = 2ms\nmax_delay = 1h\ntolerance = 6\n"
 	"delay_curve = linear\ndelay_on = anomaly\n"
 	"exec_abort_limit = 20\nbreaker_limit = 21\nbreaker_window = 22s\n"
-	"breaker_pause = 23s\n[store]\nmax_profiles = 512\n"
+	"breaker_pause = 23s\n[drill]\nexecutable = /e\none_in = 24\n"
+	"delay = 25ms\nduration = 26s\n[store]\nmax_profiles = 512\n"
 	"memory_limit = 3072M\nstate_dir = /s\nsave_interval = 120s\n"
 	"on_upgrade = fresh\nmax_saved = 10000000\n"
 	"[log]\nevents =\n";
@@ -98,6 +103,10 @@ static void every_option_is_stored_in_its_field(void **state)
 	assert_int_equal(conf->response.breaker_limit, 21);
 	assert_int_equal(conf->response.breaker_window_ns, UINT64_C(22000000000));
 	assert_int_equal(conf->response.breaker_pause_ns, UINT64_C(23000000000));
+	assert_string_equal(conf->drill.executable, "/e");
+	assert_int_equal(conf->drill.one_in, 24);
+	assert_int_equal(conf->drill.delay_ns, 25000000);
+	assert_int_equal(conf->drill.duration_ns, UINT64_C(26000000000));
 	assert_int_equal(conf->store.max_profiles, 512);
 	assert_int_equal(conf->store.memory_limit, UINT64_C(3221225472));
 	assert_string_equal(conf->store.state_dir, "/s");
