@@ -186,8 +186,10 @@ EBPH_ASSERT_SIZE(struct ebph_breaker, 32);
 struct ebph_delay {
 	__u64 start_ns; /* CLOCK_BOOTTIME when the process began: a tgid alone may be another's */
 	__u64 due_ns;	/* CLOCK_MONOTONIC when it may go on; 0: it does */
+	__u32 foreign;	/* signal by which somebody else has stopped it meanwhile; 0: nobody */
+	__u32 pad;
 };
-EBPH_ASSERT_SIZE(struct ebph_delay, 16);
+EBPH_ASSERT_SIZE(struct ebph_delay, 24);
 
 /* Argument and result of ebph_release. */
 struct ebph_release {
@@ -195,7 +197,7 @@ struct ebph_release {
 	__u64 now_ns;	/* CLOCK_MONOTONIC */
 	__u64 due_ns;	/* result: still to be waited for until then; 0: it may go on now */
 	__u32 tgid;
-	__u32 pad;
+	__u32 foreign; /* result: of its record */
 };
 EBPH_ASSERT_SIZE(struct ebph_release, 32);
 
@@ -273,7 +275,7 @@ struct ebph_event_stop {
 	__u32 deferred; /* not 0: the call has not taken effect, and is made again afterwards */
 	__u32 drill;	/* not 0: for nothing */
 };
-EBPH_ASSERT_SIZE(struct ebph_event_stop, 64);
+EBPH_ASSERT_SIZE(struct ebph_event_stop, 72);
 
 struct ebph_event_abort {
 	struct ebph_event event;
@@ -322,6 +324,7 @@ EBPH_ASSERT_SIZE(struct ebph_event_doubt, 32);
 	X(STOP_FAILED, "stop_failed", "stops not made: the kernel refused the signal")             \
 	X(STOP_NO_HEARTBEAT, "stop_no_heartbeat", "stops not made: the daemon was silent")         \
 	X(STOP_EXEMPT, "stop_exempt", "stops not made: the process is being traced")               \
+	X(CONTINUE_REFUSED, "continue_refused", "signals refused: SIGCONT to a delayed process")   \
 	X(EXEMPT, "exempt", "calls not answered: the program is protected")                        \
 	X(BREAKER, "breaker", "calls not answered: the circuit breaker was open")                  \
 	X(ABORT_NO_HEARTBEAT, "abort_no_heartbeat", "execves not aborted: the daemon was silent")  \

@@ -85,6 +85,7 @@ struct task_struct {
 
 /* Signals: is a handler about to run? */
 struct kernel_siginfo; /* named in a prototype, never read */
+struct cred;	       /* likewise */
 
 struct sigaction {
 	void *sa_handler;
@@ -118,6 +119,11 @@ struct bpf_map {
 /* include/uapi/asm-generic/signal-defs.h */
 #define SA_ONSTACK   0x08000000ul
 #define SA_RESTART   0x10000000ul
+
+#define EPERM	     1
+#define SIGCONT	     18
+#define SIGSTOP	     19
+#define SIGTSTP	     20
 
 #define PF_IO_WORKER 0x00000010u /* include/linux/sched.h: a thread of io_uring's */
 

@@ -8,9 +8,6 @@
 #include "events.h"
 #include <bpf/bpf_tracing.h>
 
-#define EPERM	1
-#define SIGSTOP 19
-
 struct decision {
 	__u64 delay_ns; /* 0: no stop */
 	__u32 recent;	/* recent anomalies that led to it: LFC or heat */
@@ -35,8 +32,7 @@ static void decide(const struct ebph_rule *rule, __u32 call, __u32 unseen, struc
 		ret->answer |= EBPH_ANSWER_DEFER;
 }
 
-/* Not 0 when nobody could release whom we stop. */
-static int daemon_silent(void)
+__hidden int daemon_silent(void)
 {
 	/* Signed: a heartbeat may be stored between the two reads, and be later than now. */
 	__s64 silence_ns = bpf_ktime_get_ns() - settings.heartbeat_ns;
@@ -82,6 +78,8 @@ static __u64 delay_record(struct task_struct *task, __u64 due_ns)
 	seen = old->due_ns;
 	if (seen >= due_ns)
 		return seen;
+	if (!seen)
+		old->foreign = 0; /* what came after the last delay was heeded by the kernel */
 	/* Who changes it under our hands is another thread of this process, or its release. */
 	if (__sync_val_compare_and_swap(&old->due_ns, seen, due_ns) != seen)
 		__sync_val_compare_and_swap(&old->due_ns, 0, due_ns);
@@ -123,6 +121,8 @@ static int stop(struct task_struct *task, const struct task_state *state, __u32 
 		count(EBPH_COUNT_STOP_FAILED);
 	event->delay.start_ns = task->group_leader->start_boottime;
 	event->delay.due_ns = due_ns;
+	event->delay.foreign = 0;
+	event->delay.pad = 0;
 	event->delay_ns = state->delay_ns;
 	event->call = call;
 	event->recent = state->recent;
@@ -307,10 +307,12 @@ int ebph_release_one(void *ctx)
 	__u64 due_ns;
 
 	release.due_ns = 0;
+	release.foreign = 0;
 	delay = bpf_map_lookup_elem(&delayed, &tgid);
 	if (!delay || delay->start_ns != release.start_ns)
 		return 0;
 	due_ns = delay->due_ns;
+	release.foreign = delay->foreign;
 	if (due_ns <= release.now_ns)
 		due_ns = __sync_val_compare_and_swap(&delay->due_ns, due_ns, 0);
 	if (due_ns > release.now_ns)

@@ -53,6 +53,9 @@ int breaker_take(__u32 slot);
 
 extern struct ebph_breaker breaker;
 
+/* Not 0 when nobody could release whom we stop. */
+__hidden int daemon_silent(void);
+
 /* Wakes the guards until @due_ns. */
 __hidden void guards_arm(__u64 due_ns);
 

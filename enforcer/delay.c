@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "enforcer/delay.h"
 
+#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
@@ -148,7 +149,7 @@ int delay_add(struct delays *delays, uint32_t pid, const struct ebph_delay *dela
 	}
 	r = heap_push(delays, &process);
 	if (r) {
-		process_continue(pid, delay->start_ns);
+		process_continue(pid, delay->start_ns, delay->foreign);
 		close_fd(&process.pidfd);
 		return r;
 	}
@@ -167,14 +168,22 @@ void delay_process_ended(struct delays *delays, int pidfd)
 	}
 }
 
+int pidfd_continue(int pidfd, uint32_t foreign)
+{
+	int r = foreign == SIGSTOP ? 0 : process_signal(pidfd, SIGCONT);
+
+	return r || foreign != SIGTSTP ? r : process_signal(pidfd, SIGTSTP);
+}
+
 /* Lets the process on top of the heap go, unless it has to wait beyond @now. */
 static void top_release(struct delays *delays, uint64_t now)
 {
 	struct delayed_process *top = &delays->heap[0];
+	uint32_t foreign = 0;
 	uint64_t due_ns;
 	int r;
 
-	r = kernel_release(delays->kernel, top->pid, top->start_ns, now, &due_ns);
+	r = kernel_release(delays->kernel, top->pid, top->start_ns, now, &due_ns, &foreign);
 	if (r)
 		due_ns = 0; /* who cannot be asked about is let go */
 	if (due_ns) {
@@ -182,8 +191,8 @@ static void top_release(struct delays *delays, uint64_t now)
 		heap_sift(delays, 0);
 		return;
 	}
-	r = top->pidfd < 0 ? process_continue(top->pid, top->start_ns) :
-			     process_signal(top->pidfd, SIGCONT);
+	r = top->pidfd < 0 ? process_continue(top->pid, top->start_ns, foreign) :
+			     pidfd_continue(top->pidfd, foreign);
 	if (r && r != -ESRCH) {
 		log_error("cannot continue process %u, trying again: %s", top->pid, strerror(-r));
 		top->due_ns = now_ns(CLOCK_MONOTONIC) + RETRY_NS;
@@ -191,7 +200,7 @@ static void top_release(struct delays *delays, uint64_t now)
 		return;
 	}
 	if (!r)
-		delays->on_release(delays->context, top->pid);
+		delays->on_release(delays->context, top->pid, foreign);
 	heap_remove(delays, 0);
 }
 

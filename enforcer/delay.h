@@ -10,8 +10,11 @@
 #include "bpf/abi.h"
 #include "enforcer/kernel.h"
 
-/* Told of each process that was continued because its delay was over. */
-typedef void delay_released_fn(void *context, uint32_t pid);
+/*
+ * Told of each process whose delay was over. @foreign: the signal by which somebody else has
+ * stopped it meanwhile, and by which it stays stopped; 0: it was continued
+ */
+typedef void delay_released_fn(void *context, uint32_t pid, uint32_t foreign);
 
 /* Processes that are delayed now, the next one due on top of a heap. */
 struct delays {
@@ -47,10 +50,15 @@ void delays_release(struct delays *delays);
 /**
  * process_continue() - sends SIGCONT to a process, if it is the one that was stopped.
  * @start_ns: CLOCK_BOOTTIME when it began
+ * @foreign:  of its record: SIGSTOP: it stays stopped; SIGTSTP: it gets it again, for SIGCONT takes
+ *	      it off the queue, and the process may have a handler for it
  *
  * Return: 0; -ESRCH when it is gone; -errno.
  */
-int process_continue(uint32_t pid, uint64_t start_ns);
+int process_continue(uint32_t pid, uint64_t start_ns, uint32_t foreign);
+
+/* Likewise for a process that a descriptor stands for. */
+int pidfd_continue(int pidfd, uint32_t foreign);
 
 /**
  * delayed_release_all() - releases everyone in a map of delays, as after the daemon's death.

@@ -148,6 +148,11 @@ static int parts_new(struct enforcer *enforcer, enum abort_rung best)
 		return r;
 	support.interrupts = interrupts_visible();
 	support.defers = conf->response.deferral && deferral_possible();
+	support.refuses = NULL;
+	if (best <= ABORT_FMOD_RET && deferral_possible())
+		support.refuses = "ebph_cont";
+	else if (support.rung == ABORT_LSM)
+		support.refuses = "ebph_lsm_cont";
 	r = kernel_new(conf, &support, &enforcer->kernel);
 	if (r) {
 		log_error("the kernel refuses the BPF programs: %s (--debug tells more)",

@@ -310,10 +310,15 @@ static void on_doubt(struct event_sink *sink, const struct ebph_event_doubt *dou
 	journal_write(&sink->journal, object);
 }
 
-void event_released(void *context, uint32_t pid)
+void event_released(void *context, uint32_t pid, uint32_t foreign)
 {
-	log_info("released: pid %u", pid);
-	event_self(context, "release", json_pack("{s:i}", "pid", (int)pid));
+	json_t *members = json_pack("{s:i}", "pid", (int)pid);
+
+	if (foreign)
+		json_object_set_new(members, "stopped_by_others", json_true());
+	log_info("released: pid %u%s", pid,
+		 foreign ? ", and it stays stopped: somebody else has stopped it, too" : "");
+	event_self(context, "release", members);
 }
 
 /*

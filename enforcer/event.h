@@ -33,7 +33,7 @@ struct event_sink {
 int event_handle(void *context, void *record, size_t size);
 
 /* A delay is over; a delay_released_fn. */
-void event_released(void *context, uint32_t pid);
+void event_released(void *context, uint32_t pid, uint32_t foreign);
 
 /* Something about ebphd itself, such as "start" and "end", in the event file; takes @members. */
 void event_self(struct event_sink *sink, const char *name, json_t *members);

@@ -126,6 +126,7 @@ int kernel_new(const struct conf *conf, const struct support *support, struct ke
 	kernel->n_slots = conf->store.max_profiles;
 	kernel->rung = support->rung;
 	kernel->defers = support->defers;
+	kernel->refuses = support->refuses;
 	r = lockdown_register();
 	if (!r) {
 		kernel->skeleton = ebph_bpf__open();
@@ -273,7 +274,7 @@ int kernel_command(struct kernel *kernel, uint32_t slot, enum ebph_verb verb)
 }
 
 int kernel_release(struct kernel *kernel, uint32_t tgid, uint64_t start_ns, uint64_t now,
-		   uint64_t *ret_due_ns)
+		   uint64_t *ret_due_ns, uint32_t *ret_foreign)
 {
 	struct ebph_release *release = &kernel->skeleton->bss->release;
 	int r;
@@ -285,6 +286,7 @@ int kernel_release(struct kernel *kernel, uint32_t tgid, uint64_t start_ns, uint
 	if (r)
 		return r;
 	*ret_due_ns = release->due_ns;
+	*ret_foreign = release->foreign;
 	return 0;
 }
 

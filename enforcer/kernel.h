@@ -19,8 +19,9 @@ struct kernel {
 	size_t heads_bytes;
 	uint32_t n_slots; /* slots are 1 .. n_slots */
 	enum abort_rung rung;
-	bool defers;	  /* delays are served before the call: bpf/guard.bpf.c */
-	bool preemptible; /* programs at tracepoints have twins: bpf/second.h */
+	bool defers;	     /* delays are served before the call: bpf/guard.bpf.c */
+	const char *refuses; /* support.refuses */
+	bool preemptible;    /* programs at tracepoints have twins: bpf/second.h */
 };
 
 #define KERNEL(major, minor) ((major)*1000u + (minor))
@@ -106,11 +107,12 @@ int kernel_command(struct kernel *kernel, uint32_t slot, enum ebph_verb verb);
  * kernel_release() - asks whether a delay is over, and clears its record if so.
  * @now_ns: CLOCK_MONOTONIC; UINT64_MAX: it is over, whatever was said
  * @ret_due_ns: CLOCK_MONOTONIC until when it must still be waited for; 0: over
+ * @ret_foreign: signal by which somebody else has stopped it meanwhile; 0: nobody
  *
  * Return: 0, or -errno.
  */
 int kernel_release(struct kernel *kernel, uint32_t tgid, uint64_t start_ns, uint64_t now_ns,
-		   uint64_t *ret_due_ns);
+		   uint64_t *ret_due_ns, uint32_t *ret_foreign);
 
 /* The sum of a counter over all CPUs. */
 uint64_t kernel_counter(struct kernel *kernel, enum ebph_counter counter);

@@ -85,8 +85,10 @@ static int uring_select(struct ebph_bpf *skeleton, const struct btf *btf)
 	return 0; /* none of them: a kernel without io_uring */
 }
 
-#define GUARD_PREFIX   "ebph_g_"
-#define GUARD_FUNCTION "security_"
+#define SIGNALS_PROGRAM "ebph_generate" /* sees signals to whom we have stopped */
+
+#define GUARD_PREFIX	"ebph_g_"
+#define GUARD_FUNCTION	"security_"
 
 static bool is_guard(const struct bpf_program *program)
 {
@@ -143,6 +145,10 @@ int programs_select(struct kernel *kernel, bool interrupts)
 		r = guards_select(skeleton, btf);
 	if (!r)
 		r = rung_select(skeleton, kernel->rung);
+	if (!r)
+		r = program_load(skeleton, SIGNALS_PROGRAM, false);
+	if (!r && kernel->refuses)
+		r = program_load(skeleton, kernel->refuses, false);
 	btf__free(btf);
 	return r;
 }
@@ -224,6 +230,10 @@ int programs_arm(struct kernel *kernel)
 {
 	int r = rung_attach(kernel);
 
+	if (!r)
+		r = program_attach(kernel, SIGNALS_PROGRAM);
+	if (!r && kernel->refuses)
+		r = program_attach(kernel, kernel->refuses);
 	return r ? r : guards_attach(kernel);
 }
 

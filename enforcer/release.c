@@ -15,11 +15,11 @@
 
 #define PIN_NAME "delayed"
 
-int process_continue(uint32_t pid, uint64_t start_ns)
+int process_continue(uint32_t pid, uint64_t start_ns, uint32_t foreign)
 {
 	AUTO_CLOSE int pidfd = process_open(pid, start_ns);
 
-	return pidfd < 0 ? pidfd : process_signal(pidfd, SIGCONT);
+	return pidfd < 0 ? pidfd : pidfd_continue(pidfd, foreign);
 }
 
 /* Walks over the records. Return: how many processes were continued. */
@@ -34,7 +34,7 @@ static unsigned int records_release(int map_fd, uint64_t due_before_ns, bool cle
 		if (bpf_map_lookup_elem(map_fd, &key, &delay) || !delay.due_ns ||
 		    delay.due_ns > due_before_ns)
 			continue;
-		released += !process_continue(key, delay.start_ns);
+		released += !process_continue(key, delay.start_ns, delay.foreign);
 		if (!clear)
 			continue;
 		delay.due_ns = 0;

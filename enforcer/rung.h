@@ -47,8 +47,9 @@ bool interrupts_visible(void);
 /* What the response can do on this kernel. */
 struct support {
 	enum abort_rung rung;
-	bool defers;	 /* deferral_possible() */
-	bool interrupts; /* interrupts_visible() */
+	bool defers;	     /* deferral_possible() */
+	bool interrupts;     /* interrupts_visible() */
+	const char *refuses; /* the program that refuses a foreign SIGCONT; NULL: none can */
 };
 
 #endif

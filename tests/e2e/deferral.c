@@ -307,7 +307,9 @@ static void foreign_continue(void)
 	size_t n = 0;
 
 	guarded = strdup(program_path(PROGRAM("guarded")));
-	daemon_start(&daemon, "enforce", &conf);
+	/* Where nothing refuses it. */
+	daemon_start_with(&daemon, "enforce", &conf,
+			  (const char *const[]){"--best-rung", "none", NULL});
 	guarded_train(&daemon);
 	while (strcmp(trial.row->name, "write") != 0)
 		trial.row++;

@@ -46,7 +46,8 @@ struct test {
 	X(reload) \
 	X(binary) \
 	X(breaker) \
-	X(drill)
+	X(drill) \
+	X(foreign)
 /* clang-format on */
 
 #define TEST_TABLE_DECLARE(name) extern const struct test name##_tests[];

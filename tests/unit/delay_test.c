@@ -45,19 +45,21 @@ static size_t child_index(uint32_t pid)
 
 /* What the record in the kernel says: test.delay[], which may have changed since delay_add(). */
 int kernel_release(struct kernel *kernel, uint32_t tgid, uint64_t start_ns, uint64_t now,
-		   uint64_t *ret_due_ns)
+		   uint64_t *ret_due_ns, uint32_t *ret_foreign)
 {
 	const struct ebph_delay *delay = &test.delay[child_index(tgid)];
 
 	(void)kernel;
 	assert_true(start_ns == delay->start_ns);
 	*ret_due_ns = delay->due_ns > now ? delay->due_ns : 0;
+	*ret_foreign = delay->foreign;
 	test.n_asked++;
 	return 0;
 }
 
-int process_continue(uint32_t pid, uint64_t start_ns)
+int process_continue(uint32_t pid, uint64_t start_ns, uint32_t foreign)
 {
+	assert_int_equal(foreign, test.delay[child_index(pid)].foreign);
 	assert_true(start_ns == test.delay[child_index(pid)].start_ns);
 	if (test.n_refusals) {
 		test.n_refusals--;
@@ -67,8 +69,9 @@ int process_continue(uint32_t pid, uint64_t start_ns)
 	return kill((pid_t)pid, SIGCONT) ? -errno : 0;
 }
 
-static void note_release(void *context, uint32_t pid)
+static void note_release(void *context, uint32_t pid, uint32_t foreign)
 {
+	assert_int_equal(foreign, test.delay[child_index(pid)].foreign);
 	assert_ptr_equal(context, &test);
 	test.released[test.n_released++] = pid;
 }
@@ -88,6 +91,8 @@ static int test_setup(void **state)
 			for (;;)
 				pause();
 		}
+		/* Of a group of its own, or SIGTSTP may mean nothing. */
+		setpgid(test.child[i], test.child[i]);
 		kill(test.child[i], SIGSTOP);
 		waitpid(test.child[i], NULL, WUNTRACED);
 		test.delay[i].start_ns = start_time_ns(test.child[i]);
@@ -253,6 +258,23 @@ static void one_that_dies_while_it_waits_is_forgotten(void **state)
 	assert_int_equal(test.delays->n, 0);
 }
 
+/* Whom somebody else has stopped stays so; SIGTSTP counts when the delay is over. */
+static void stops_of_others_last(void **state)
+{
+	int status;
+
+	(void)state;
+	test.delay[0].foreign = SIGSTOP;
+	test.delay[1].foreign = SIGTSTP;
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(add(i, 1 + i), 0);
+	run_until_released(3);
+	assert_still_stopped(0);
+	assert_int_equal(waitpid(test.child[1], &status, WUNTRACED), test.child[1]);
+	assert_true(WIFSTOPPED(status) && WSTOPSIG(status) == SIGTSTP);
+	assert_continued(2);
+}
+
 /* As many as there are children, when no descriptor can be had. */
 static void add_all_without_descriptors(void)
 {
@@ -300,6 +322,7 @@ int main(void)
 		TEST(who_has_to_wait_on_waits_on),
 		TEST(dead_and_replaced_processes_are_refused),
 		TEST(one_that_dies_while_it_waits_is_forgotten),
+		TEST(stops_of_others_last),
 		TEST(without_descriptors_all_are_released_all_the_same),
 		TEST(without_descriptors_at_the_due_time_they_are_released_later),
 	};

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Signals of others to whom we have stopped: nobody but us continues him before his time, and whom
+ * somebody else has stopped stays so afterwards.
+ */
+#include "kernel.h"
+#include "response.h"
+#include <bpf/bpf_tracing.h>
+
+/* Is the current process the daemon, or its guardian? */
+static int is_ours(void)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+
+	return tgid == settings.self_tgid || tgid == settings.guardian_tgid;
+}
+
+/* The record of a process that is delayed now; NULL: it is not. */
+static struct ebph_delay *delay_of(struct task_struct *target)
+{
+	struct ebph_delay *delay;
+	__u32 tgid = target->tgid;
+
+	delay = bpf_map_lookup_elem(&delayed, &tgid);
+	if (!delay || !delay->due_ns || delay->start_ns != target->group_leader->start_boottime)
+		return NULL;
+	return delay;
+}
+
+/* ---- SIGCONT: refused where there is a hook, see enforcer/response.c ------------------------ */
+
+static int continue_check(struct task_struct *target, int sig)
+{
+	struct ebph_delay *delay;
+	__u64 now_ns = bpf_ktime_get_ns();
+
+	if (sig != SIGCONT || is_ours())
+		return 0;
+	delay = delay_of(target);
+	if (!delay || delay->due_ns <= now_ns || now_ns < breaker.open_until_ns || daemon_silent())
+		return 0;
+	delay->foreign = 0; /* he may not continue it now, but a stop of his is over */
+	count(EBPH_COUNT_CONTINUE_REFUSED);
+	return -EPERM;
+}
+
+SEC("?fmod_ret/security_task_kill")
+int BPF_PROG(ebph_cont, struct task_struct *target, struct kernel_siginfo *info, int sig,
+	     const struct cred *cred, int ret)
+{
+	return ret ? ret : continue_check(target, sig);
+}
+
+SEC("?lsm/task_kill")
+int BPF_PROG(ebph_lsm_cont, struct task_struct *target, struct kernel_siginfo *info, int sig,
+	     const struct cred *cred, int ret)
+{
+	return ret ? ret : continue_check(target, sig);
+}
+
+/* ---- stops ---------------------------------------------------------------------------------- */
+
+#define SEND_SIG_PRIV	     1 /* include/linux/sched/signal.h: the kernel itself sends it */
+#define TRACE_SIGNAL_IGNORED 1 /* include/trace/events/signal.h */
+
+/*
+ * A signal is put on the queue of a process; all of them come by here, those of a terminal too.
+ * SIGTTIN and SIGTTOU need no note: the call that brought them is made again, and brings them
+ * again.
+ */
+SEC("?tp_btf/signal_generate")
+int BPF_PROG(ebph_generate, int sig, struct kernel_siginfo *info, struct task_struct *target,
+	     int group, int result)
+{
+	struct ebph_delay *delay;
+
+	if ((sig != SIGSTOP && sig != SIGTSTP && sig != SIGCONT) || result == TRACE_SIGNAL_IGNORED)
+		return 0;
+	/* Our own SIGSTOP. */
+	if (sig == SIGSTOP && (unsigned long)info == SEND_SIG_PRIV &&
+	    target->tgid == (int)(bpf_get_current_pid_tgid() >> 32))
+		return 0;
+	delay = delay_of(target);
+	if (!delay)
+		return 0;
+	if (sig == SIGCONT)
+		delay->foreign = 0;
+	else if (delay->foreign != SIGSTOP)
+		delay->foreign = sig;
+	return 0;
+}
