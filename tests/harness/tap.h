@@ -30,6 +30,7 @@ struct test {
 	X(story) \
 	X(answer) \
 	X(deferral) \
+	X(trap) \
 	X(death) \
 	X(refusal) \
 	X(learning) \

@@ -3,7 +3,7 @@
  * usage: uring PLAIN|SQPOLL [x]
  * Hands three operations to io_uring that do nothing, one after the other, waiting for each; then,
  * with a second argument, one that opens a file. With SQPOLL a thread of the kernel takes them
- * from the queue.
+ * from the queue. Ends with status 6 when an operation fails.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,8 @@
 
 static struct io_uring_params params;
 static struct io_uring_sqe *entries;
-static unsigned int *tail, *array, *head_done, *mask;
+static struct io_uring_cqe *results;
+static unsigned int *tail, *array, *mask, *head_done, *tail_done, *mask_done;
 static int ring;
 
 static void setup(unsigned int flags)
@@ -36,6 +37,9 @@ static void setup(unsigned int flags)
 	mask = (unsigned int *)(queue + params.sq_off.ring_mask);
 	array = (unsigned int *)(queue + params.sq_off.array);
 	head_done = (unsigned int *)(done + params.cq_off.head);
+	tail_done = (unsigned int *)(done + params.cq_off.tail);
+	mask_done = (unsigned int *)(done + params.cq_off.ring_mask);
+	results = (struct io_uring_cqe *)(done + params.cq_off.cqes);
 }
 
 static void operation(int opcode, const char *path)
@@ -51,14 +55,17 @@ static void operation(int opcode, const char *path)
 	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
 	/* One call that submits (or wakes who does) and waits: the same each time. */
 	submit = polled ? 0 : 1;
-	while (syscall(SYS_io_uring_enter, ring, submit, 1,
-		       IORING_ENTER_GETEVENTS | (polled ? IORING_ENTER_SQ_WAKEUP : 0), NULL,
-		       0) < 0) {
+	do {
 		/* A delay interrupts the wait: such calls are not made again by the kernel. */
-		if (errno != EINTR)
+		if (syscall(SYS_io_uring_enter, ring, submit, 1,
+			    IORING_ENTER_GETEVENTS | (polled ? IORING_ENTER_SQ_WAKEUP : 0), NULL,
+			    0) < 0 &&
+		    errno != EINTR)
 			_exit(5);
 		submit = 0;
-	}
+	} while (__atomic_load_n(tail_done, __ATOMIC_ACQUIRE) == *head_done);
+	if (results[*head_done & *mask_done].res < 0)
+		_exit(6);
 	__atomic_store_n(head_done, *head_done + 1, __ATOMIC_RELEASE);
 }
 

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * usage: trapped CASE TARGET [odd]
+ * Situations in which a call that is made again could be made twice, or not at all; with a third
+ * argument, with a call that the usual run of the case does not make. Says "good" in the end, or
+ * executes TARGET, which says something.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define THREADS 3
+
+static int odd, file, handled;
+static char **target;
+static pthread_barrier_t together;
+
+static void must(int good)
+{
+	if (!good)
+		_exit(1);
+}
+
+static void say(const char *text)
+{
+	size_t n = strlen(text);
+
+	must(write(STDOUT_FILENO, text, n) == (ssize_t)n);
+}
+
+static void group(void)
+{
+	if (odd)
+		must(!kill(0, SIGURG)); /* which is nothing to those who do not ask for it */
+}
+
+static void everybody(void)
+{
+	if (odd)
+		must(!kill(-1, 0));
+}
+
+static void on_signal(int signal)
+{
+	(void)signal;
+	handled++;
+}
+
+/* The usual run signals itself; the other one is signalled while it waits to write. */
+static void handler(void)
+{
+	const struct sigaction action = {.sa_handler = on_signal}; /* no SA_RESTART */
+
+	must(!sigaction(SIGUSR1, &action, NULL));
+	if (odd)
+		must(write(file, "more", 4) == 4);
+	else
+		must(!raise(SIGUSR1));
+	must(handled == 1);
+}
+
+/* The parent can not go on before the child has written. */
+static void vforked(void)
+{
+	/* NOLINTBEGIN(clang-analyzer-security.insecureAPI.vfork,clang-analyzer-unix.Vfork): tested
+	 */
+	pid_t pid = vfork();
+	int status;
+
+	if (!pid)
+		_exit(odd && syscall(SYS_write, file, "more", 4) != 4);
+	/* NOLINTEND(clang-analyzer-security.insecureAPI.vfork,clang-analyzer-unix.Vfork) */
+	must(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+/*
+ * Its number is how many odd calls it makes before it writes. Who is last ends the process; the
+ * others make no call more, each of which would be one more delay.
+ */
+static void *thread(void *number)
+{
+	static int ready;
+
+	pthread_barrier_wait(&together);
+	for (int i = 0; odd && i < *(const int *)number; i++)
+		getpgrp();
+	if (odd) /* a plain write is usual here: to say "good" */
+		must(pwrite(file, "more", 4, 0) == 4);
+	if (__atomic_add_fetch(&ready, 1, __ATOMIC_SEQ_CST) == THREADS) {
+		say("good\n");
+		_exit(0);
+	}
+	for (;;)
+		;
+}
+
+static void threads(void)
+{
+	int numbers[THREADS] = {0, 0, 1};
+	pthread_t threads[THREADS];
+
+	pthread_barrier_init(&together, NULL, THREADS);
+	for (size_t i = 0; i < THREADS; i++)
+		must(!pthread_create(&threads[i], NULL, thread, &numbers[i]));
+	pthread_join(threads[0], NULL);
+}
+
+/* Executes as ever, but hot: the odd call is no longer in the window by then. */
+static void execute(void)
+{
+	if (odd)
+		getpgrp();
+	for (int i = 0; i < 10; i++)
+		syscall(SYS_getppid);
+	execv(target[0], target);
+	_exit(126);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		void (*run)(void);
+	} cases[] = {
+		{"group", group},     {"everybody", everybody}, {"handler", handler},
+		{"vforked", vforked}, {"threads", threads},	{"execute", execute},
+	};
+
+	must(argc > 2);
+	odd = argc > 3;
+	target = argv + 2;
+	file = open("file", O_CREAT | O_WRONLY | O_APPEND, 0600);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		if (!strcmp(argv[1], cases[i].name))
+			cases[i].run();
+	say("good\n");
+	return 0;
+}
