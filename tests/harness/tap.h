@@ -35,6 +35,7 @@ struct test {
 	X(refusal) \
 	X(learning) \
 	X(attack) \
+	X(injection) \
 	X(strace) \
 	X(store) \
 	X(store_kill) \
