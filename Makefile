@@ -125,6 +125,7 @@ test: deps
 	@tests/run
 
 test-long: deps
+	@scripts/deps long
 	@$(MAKE) --no-print-directory all test-build
 	@tests/run --long
 

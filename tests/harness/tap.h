@@ -49,7 +49,8 @@ struct test {
 	X(binary) \
 	X(breaker) \
 	X(drill) \
-	X(foreign)
+	X(foreign) \
+	X(transparency)
 /* clang-format on */
 
 #define TEST_TABLE_DECLARE(name) extern const struct test name##_tests[];
