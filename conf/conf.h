@@ -137,6 +137,7 @@ struct conf {
 		bool require;  /* refuse to start where mode = enforce cannot be done in full */
 		char *run_dir; /* socket, pid file, saved state */
 		char *bpf_dir; /* pinned maps; on a bpf file system */
+		struct conf_list control_group; /* who may read at the control socket */
 	} enforcer;
 
 	struct {

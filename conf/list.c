@@ -112,19 +112,32 @@ static const char *call_read(struct conf_word *word)
 	return callname_find(word->text, &word->id) ? "is no system call" : NULL;
 }
 
-static const char *user_read(struct conf_word *word)
+/* A word that begins with a digit. */
+static bool number_read(struct conf_word *word)
 {
 	char *end;
 	unsigned long long number;
 
-	if (*word->text < '0' || *word->text > '9')
-		return conf_user_find(word->text, &word->id) ? "is no user in /etc/passwd" : NULL;
 	errno = 0;
 	number = strtoull(word->text, &end, 10);
 	if (*end || errno || number >= UINT32_MAX)
-		return "is no number of a user";
+		return false;
 	word->id = (uint32_t)number;
-	return NULL;
+	return true;
+}
+
+static const char *user_read(struct conf_word *word)
+{
+	if (*word->text < '0' || *word->text > '9')
+		return conf_user_find(word->text, &word->id) ? "is no user in /etc/passwd" : NULL;
+	return number_read(word) ? NULL : "is no number of a user";
+}
+
+static const char *group_read(struct conf_word *word)
+{
+	if (*word->text < '0' || *word->text > '9')
+		return conf_group_find(word->text, &word->id) ? "is no group in /etc/group" : NULL;
+	return number_read(word) ? NULL : "is no number of a group";
 }
 
 static const char *path_read(struct conf_word *word)
@@ -162,6 +175,8 @@ static const char *word_read(const struct conf_option *option, struct conf_word 
 		return call_read(word);
 	case CONF_TYPE_USERS:
 		return user_read(word);
+	case CONF_TYPE_GROUPS:
+		return group_read(word);
 	case CONF_TYPE_CGROUPS:
 		return cgroup_read(word);
 	default:

@@ -134,6 +134,10 @@ const struct conf_option conf_options[] = {
 	     "Directory for what ebphd pins in the kernel; it must lie on a bpf file system. If "
 	     "ebphd dies, the processes that it had stopped are found here and released.",
 	     AT_START),
+	LIST(enforcer, control_group, GROUPS,
+	     "Groups whose members may ask what ebphd knows (ebphctl status, ps, events, ...), and "
+	     "nothing else. Without one, only root may. Names are looked up in /etc/group only.",
+	     AT_START),
 
 	COUNT64(detection, min_calls, 1, UINT64_C(1000000000000), "1000",
 		"A profile stays in training until at least this many system calls of its "

@@ -21,6 +21,7 @@ enum conf_type {
 	CONF_TYPE_PATHS,   /* absolute paths and globs */
 	CONF_TYPE_CALLS,   /* system calls by name */
 	CONF_TYPE_USERS,   /* by name or number */
+	CONF_TYPE_GROUPS,  /* likewise */
 	CONF_TYPE_CGROUPS, /* absolute paths and globs, or names of systemd units */
 };
 
@@ -213,6 +214,9 @@ void conf_word_classify(struct conf_word *word);
  * @return 0, or -ENOENT.
  */
 int conf_user_find(const char *name, uint32_t *ret_uid);
+
+/** The number of a group, from /etc/group alone. @return 0, or -ENOENT. */
+int conf_group_find(const char *name, uint32_t *ret_gid);
 
 /** Where a path leads, free of symbolic links; on the heap. NULL: nowhere, or no memory. */
 char *conf_path_real(const char *path);

@@ -138,6 +138,9 @@ void conf_option_expected(const struct conf_option *option, char *ret_text, size
 	case CONF_TYPE_USERS:
 		snprintf(ret_text, size, "names or numbers of users, with blanks between them");
 		break;
+	case CONF_TYPE_GROUPS:
+		snprintf(ret_text, size, "names or numbers of groups, with blanks between them");
+		break;
 	case CONF_TYPE_CGROUPS:
 		snprintf(ret_text, size,
 			 "paths or globs of cgroups, or systemd units, with blanks between them");
@@ -315,6 +318,7 @@ int conf_option_set(const struct conf_option *option, void *record, const char *
 	case CONF_TYPE_PATHS:
 	case CONF_TYPE_CALLS:
 	case CONF_TYPE_USERS:
+	case CONF_TYPE_GROUPS:
 	case CONF_TYPE_CGROUPS:
 		return conf_list_add(option, to, text, ret_reason);
 	}
@@ -378,6 +382,7 @@ void conf_option_print(const struct conf_option *option, const void *record, FIL
 	case CONF_TYPE_PATHS:
 	case CONF_TYPE_CALLS:
 	case CONF_TYPE_USERS:
+	case CONF_TYPE_GROUPS:
 	case CONF_TYPE_CGROUPS:
 		list_print(from, out);
 		break;

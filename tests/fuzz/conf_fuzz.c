@@ -200,6 +200,11 @@ int conf_user_find(const char *name, uint32_t *ret_uid)
 	return 0;
 }
 
+int conf_group_find(const char *name, uint32_t *ret_gid)
+{
+	return conf_user_find(name, ret_gid);
+}
+
 /* Whatever begins with /bin lies in /usr/bin, whatever begins with /no does not exist. */
 char *conf_path_real(const char *path)
 {

@@ -38,6 +38,7 @@ static void empty_text_gives_the_defaults(void **state)
 	assert_false(conf->enforcer.require);
 	assert_string_equal(conf->enforcer.run_dir, "/run/ebph");
 	assert_string_equal(conf->enforcer.bpf_dir, "/sys/fs/bpf/ebph");
+	assert_int_equal(conf->enforcer.control_group.n, 0);
 	assert_int_equal(conf->detection.min_calls, 1000);
 	assert_int_equal(conf->detection.min_runs, 3);
 	assert_int_equal(conf->detection.normal_wait_ns, UINT64_C(604800000000000));
@@ -68,7 +69,7 @@ static void empty_text_gives_the_defaults(void **state)
 /* No value is a default, and no two fields of one type have the same. */
 static const char all_set[] =
 	"[enforcer]\nmode = enforce\nscope = listed\nrequire = yes\nrun_dir = /r\n"
-	"bpf_dir = /b\n[detection]\nmin_calls = 4294967296\nmin_runs = 5\n"
+	"bpf_dir = /b\ncontrol_group = root 4711\n[detection]\nmin_calls = 4294967296\nmin_runs = 5\n"
 	"normal_wait = 90s\nnormal_factor = 64\nnormal_factor_den = 17\n"
 	"[response]\ndelay_base = 2ms\nmax_delay = 1h\ntolerance = 6\n"
 	"delay_curve = linear\ndelay_on = anomaly\n"
@@ -89,6 +90,8 @@ static void every_option_is_stored_in_its_field(void **state)
 	assert_true(conf->enforcer.require);
 	assert_string_equal(conf->enforcer.run_dir, "/r");
 	assert_string_equal(conf->enforcer.bpf_dir, "/b");
+	assert_int_equal(conf->enforcer.control_group.n, 2);
+	assert_true(conf_list_has_id(&conf->enforcer.control_group, 4711));
 	assert_int_equal(conf->detection.min_calls, UINT64_C(4294967296));
 	assert_int_equal(conf->detection.min_runs, 5);
 	assert_int_equal(conf->detection.normal_wait_ns, UINT64_C(90000000000));
