@@ -201,6 +201,24 @@ struct ebph_release {
 };
 EBPH_ASSERT_SIZE(struct ebph_release, 32);
 
+/* ---- threads ----------------------------------------------------------------------------- */
+
+/* One thread that has a profile, as the walk over all of them writes it. */
+struct ebph_thread {
+	__u64 start_ns; /* CLOCK_BOOTTIME when its process began */
+	__u32 pid;	/* thread group id */
+	__u32 tid;
+	__u32 slot;
+	__u32 uid; /* real user id: whose heat counts */
+	__u32 lfc;
+	__u32 call; /* call id of its last call */
+};
+EBPH_ASSERT_SIZE(struct ebph_thread, 32);
+
+/* Values of ebph_pardon, written by the daemon before a walk; others: a thread group id. */
+#define EBPH_PARDON_NOBODY  0u
+#define EBPH_PARDON_DELAYED 0xffffffffu /* everybody on record as delayed */
+
 /* ---- events ---------------------------------------------------------------------------- */
 
 enum ebph_event_type {

@@ -68,8 +68,18 @@ struct signal_struct {
 	atomic_t live; /* threads that have not begun to exit; 0 when the last one does */
 };
 
+/* Whose heat counts for a thread. */
+typedef struct {
+	__u32 val;
+} kuid_t;
+
+struct cred {
+	kuid_t uid;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
+	const struct cred *real_cred;
 	struct mm_struct *mm;
 	struct task_struct *group_leader;
 	__u64 start_boottime; /* what /proc/PID/stat shows as starttime */
@@ -112,6 +122,18 @@ struct io_kiocb {
 /* How large a pair set is, read off the inner map itself (5.8 and later: 41c48f3a9823). */
 struct bpf_map {
 	__u32 max_entries;
+};
+
+/* A walk over all threads: bpf/tasks.bpf.c. */
+struct seq_file; /* handed to a helper, never read */
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task; /* NULL: after the last one */
 };
 
 #pragma clang attribute pop

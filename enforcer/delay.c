@@ -175,8 +175,11 @@ int pidfd_continue(int pidfd, uint32_t foreign)
 	return r || foreign != SIGTSTP ? r : process_signal(pidfd, SIGTSTP);
 }
 
-/* Lets the process on top of the heap go, unless it has to wait beyond @now. */
-static void top_release(struct delays *delays, uint64_t now)
+/*
+ * Lets the process on top of the heap go, unless it has to wait beyond @now.
+ * Return: 0, also when it has to; -errno when it cannot be continued.
+ */
+static int top_release(struct delays *delays, uint64_t now)
 {
 	struct delayed_process *top = &delays->heap[0];
 	uint32_t foreign = 0;
@@ -189,7 +192,7 @@ static void top_release(struct delays *delays, uint64_t now)
 	if (due_ns) {
 		top->due_ns = due_ns;
 		heap_sift(delays, 0);
-		return;
+		return 0;
 	}
 	r = top->pidfd < 0 ? process_continue(top->pid, top->start_ns, foreign) :
 			     pidfd_continue(top->pidfd, foreign);
@@ -197,11 +200,12 @@ static void top_release(struct delays *delays, uint64_t now)
 		log_error("cannot continue process %u, trying again: %s", top->pid, strerror(-r));
 		top->due_ns = now_ns(CLOCK_MONOTONIC) + RETRY_NS;
 		heap_sift(delays, 0);
-		return;
+		return r;
 	}
 	if (!r)
 		delays->on_release(delays->context, top->pid, foreign);
 	heap_remove(delays, 0);
+	return 0;
 }
 
 void delays_run(struct delays *delays)
@@ -221,4 +225,33 @@ void delays_release(struct delays *delays)
 	for (size_t n = delays->n; n; n--)
 		top_release(delays, UINT64_MAX);
 	timer_arm(delays);
+}
+
+/* Return: where a process is in the heap; .n: nowhere. */
+static size_t heap_find(const struct delays *delays, uint32_t pid)
+{
+	size_t i = 0;
+
+	while (i < delays->n && delays->heap[i].pid != pid)
+		i++;
+	return i;
+}
+
+bool delay_has(const struct delays *delays, uint32_t pid)
+{
+	return heap_find(delays, pid) < delays->n;
+}
+
+int delay_release(struct delays *delays, uint32_t pid)
+{
+	size_t i = heap_find(delays, pid);
+	int r;
+
+	if (i == delays->n)
+		return -ESRCH;
+	delays->heap[i].due_ns = 0;
+	heap_sift(delays, i);
+	r = top_release(delays, UINT64_MAX);
+	timer_arm(delays);
+	return r;
 }

@@ -47,6 +47,15 @@ void delays_run(struct delays *delays);
 /* Releases everybody, due or not. */
 void delays_release(struct delays *delays);
 
+/* Is a process waiting for its release? */
+bool delay_has(const struct delays *delays, uint32_t pid);
+
+/**
+ * delay_release() - releases one process, due or not.
+ * Return: 0; -ESRCH when it is not delayed; -errno when it cannot be continued, and is tried again.
+ */
+int delay_release(struct delays *delays, uint32_t pid);
+
 /**
  * process_continue() - sends SIGCONT to a process, if it is the one that was stopped.
  * @start_ns: CLOCK_BOOTTIME when it began

@@ -114,6 +114,21 @@ int kernel_command(struct kernel *kernel, uint32_t slot, enum ebph_verb verb);
 int kernel_release(struct kernel *kernel, uint32_t tgid, uint64_t start_ns, uint64_t now_ns,
 		   uint64_t *ret_due_ns, uint32_t *ret_foreign);
 
+/**
+ * kernel_threads() - all threads that have a profile now.
+ * @pardon: whose delay is over, and whose locality frame is emptied: EBPH_PARDON_*
+ * @ret:    array, to be freed by the caller
+ *
+ * Return: 0 or -errno.
+ */
+int kernel_threads(struct kernel *kernel, uint32_t pardon, struct ebph_thread **ret, size_t *ret_n);
+
+/* Whole anomalies in the heat of a profile's processes of a user. */
+uint32_t kernel_heat(struct kernel *kernel, uint32_t slot, uint32_t uid);
+
+/* Until when a process is delayed, CLOCK_MONOTONIC; 0: it is not. */
+uint64_t kernel_delayed_until(struct kernel *kernel, uint32_t pid, uint64_t start_ns);
+
 /* The sum of a counter over all CPUs. */
 uint64_t kernel_counter(struct kernel *kernel, enum ebph_counter counter);
 const char *kernel_counter_name(enum ebph_counter counter);

@@ -136,6 +136,7 @@ int programs_select(struct kernel *kernel, bool interrupts)
 	kernel->preemptible = kernel_version() >= KERNEL(7, 0);
 	skeleton->rodata->preemptible = kernel->preemptible;
 	bpf_program__set_autoattach(skeleton->progs.ebph_sys_enter, false); /* calls_attach() */
+	bpf_program__set_autoattach(skeleton->progs.ebph_threads, false);   /* kernel_threads() */
 	r = bpf_program__set_autoload(skeleton->progs.ebph_interrupt, interrupts);
 	if (!r)
 		r = uring_select(skeleton, btf);
