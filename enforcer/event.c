@@ -32,8 +32,7 @@ void event_self(struct event_sink *sink, const char *name, json_t *members)
 	journal_write(&sink->journal, object);
 }
 
-/* A path may hold bytes that are no UTF-8, which JSON cannot: these are shown as "?". */
-static json_t *text_new(const char *text)
+json_t *json_text(const char *text)
 {
 	json_t *string = json_string(text);
 	char *plain;
@@ -58,9 +57,9 @@ static json_t *profile_object(struct event_sink *sink, const char *name, uint32_
 
 	json_object_set_new(object, "profile", json_integer(slot));
 	if (note->path)
-		json_object_set_new(object, "path", text_new(note->path));
+		json_object_set_new(object, "path", json_text(note->path));
 	else if (note->hint)
-		json_object_set_new(object, "hint", text_new(note->hint));
+		json_object_set_new(object, "hint", json_text(note->hint));
 	return object;
 }
 

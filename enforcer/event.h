@@ -41,6 +41,9 @@ void event_self(struct event_sink *sink, const char *name, json_t *members);
 /* Something about the profile in @slot that the daemon has done; takes @members. */
 void event_profile(struct event_sink *sink, const char *name, uint32_t slot, json_t *members);
 
+/* A path may hold bytes that are no UTF-8, which JSON cannot: these are shown as "?". */
+json_t *json_text(const char *text);
+
 /* Enlarges the pair set of @slot, as a program has asked for, and says so. */
 void event_grow(struct event_sink *sink, uint32_t slot);
 

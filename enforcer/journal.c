@@ -48,8 +48,10 @@ void journal_write(struct journal *journal, json_t *object)
 	ssize_t written = -1;
 	int n = -1;
 
-	if (journal->fd >= 0 && object)
+	if ((journal->fd >= 0 || journal->on_line) && object)
 		text = json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	if (journal->on_line && text)
+		journal->on_line(journal->context, object, text);
 	json_decref(object);
 	if (journal->fd < 0)
 		return;

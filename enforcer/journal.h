@@ -11,11 +11,16 @@ struct journal {
 	int fd;		 /* -1: no file is wanted */
 	uint64_t failed; /* lines that could not be written */
 	bool torn;	 /* the last one was written in part */
+	/* Told of each line, whether or not there is a file; NULL: nobody is. */
+	void (*on_line)(void *context, const json_t *object, const char *text);
+	void *context;
 };
 
 /**
  * journal_open() - opens the event file for appending, made with mode 0600.
  * @path: "" for none. Folders above it that are missing are made, with mode 0750.
+ *
+ * .on_line and .context stay as they are.
  *
  * Return: 0 or -errno.
  */

@@ -16,6 +16,7 @@ static bool to_background;
 static int least = LOG_INFO; /* the least urgent that is shown */
 static int syslog_fd = -1;
 static uint64_t lost;
+static FILE *log_copied;
 
 void log_open(void)
 {
@@ -41,6 +42,11 @@ void log_set_debug(bool debug)
 void log_set_least(int priority)
 {
 	least = priority;
+}
+
+void log_copy(FILE *copy)
+{
+	log_copied = copy;
 }
 
 bool log_debug_enabled(void)
@@ -100,6 +106,8 @@ void log_line(int priority, const char *format, ...)
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
 	make_printable(line);
+	if (log_copied)
+		fprintf(log_copied, "%s\n", line);
 	if (!(to_background ? to_syslog(priority, line) : to_stderr(priority, line)))
 		lost++;
 }

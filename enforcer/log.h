@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <syslog.h>
 
 /*
@@ -24,6 +25,12 @@ bool log_debug_enabled(void);
 
 /* Shows nothing that is less urgent than @priority. */
 void log_set_least(int priority);
+
+/*
+ * From now on lines also go to @copy, the caller's, for who is told what came of his request; NULL:
+ * no more.
+ */
+void log_copy(FILE *copy);
 
 /* One line of @priority (LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG), without line end. */
 void log_line(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "conf/parser.h"
 #include "enforcer/log.h"
 #include "enforcer/util.h"
 
@@ -89,6 +90,8 @@ static void next_adopt(const struct reload *reload, struct conf *next, struct jo
 	rules_renew(reload->profiles, reload->conf);
 	reload->profiles->memory_limit = reload->conf->store.memory_limit;
 	journal->failed = reload->sink->journal.failed;
+	journal->on_line = reload->sink->journal.on_line;
+	journal->context = reload->sink->journal.context;
 	journal_close(&reload->sink->journal);
 	reload->sink->journal = *journal;
 	if (enforced && !conf_enforces(reload->conf))
@@ -96,22 +99,15 @@ static void next_adopt(const struct reload *reload, struct conf *next, struct jo
 			 "when his time is over");
 }
 
-int config_reload(const struct reload *reload)
+/* The last part of a change: all that can fail, then what cannot. */
+static int next_take(const struct reload *reload, struct conf *next)
 {
-	CONF_CLEANUP struct conf *next = NULL;
 	struct journal journal = {.fd = -1};
 	unsigned int n_changes = 0;
-	int r;
+	int r = next_prepare(reload, next, &journal);
 
-	log_info("reading %s again", reload->source->path);
-	r = next_load(reload, &next);
-	if (!r)
-		r = next_prepare(reload, next, &journal);
-	if (r) {
-		log_error("the configuration is not taken, all stays as it was");
-		event_self(reload->sink, "reload", json_pack("{s:s}", "result", "refused"));
+	if (r)
 		return r;
-	}
 	if (conf_diff(reload->conf, next, change_log, &n_changes))
 		log_warn("not all changes could be told: no memory");
 	next_adopt(reload, next, &journal);
@@ -120,4 +116,60 @@ int config_reload(const struct reload *reload)
 		   json_pack("{s:s, s:i, s:s}", "result", "taken", "changes", (int)n_changes,
 			     "mode", conf_mode_name(reload->conf->enforcer.mode)));
 	return 0;
+}
+
+static int refused(const struct reload *reload, int r)
+{
+	if (!r)
+		return 0;
+	log_error("the configuration is not taken, all stays as it was");
+	event_self(reload->sink, "reload", json_pack("{s:s}", "result", "refused"));
+	return r;
+}
+
+int config_reload(const struct reload *reload)
+{
+	CONF_CLEANUP struct conf *next = NULL;
+	int r;
+
+	log_info("reading %s again", reload->source->path);
+	r = next_load(reload, &next);
+	return refused(reload, r ? r : next_take(reload, next));
+}
+
+/* What is in effect, as text. Return: on the heap; NULL: no memory. */
+static char *conf_text(const struct conf *conf)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	conf_dump(conf, false, out);
+	if (!fclose(out))
+		return text;
+	free(text);
+	return NULL;
+}
+
+int config_change(const struct reload *reload, const char *text, const enum conf_mode *mode)
+{
+	AUTO_FREE char *current = conf_text(reload->conf);
+	const struct conf_source sources[] = {
+		{"the configuration in effect", current, current ? strlen(current) : 0},
+		{"the new value", text, strlen(text)},
+	};
+	CONF_CLEANUP struct conf *next = NULL;
+	struct conf_diag diag = {0};
+	int r;
+
+	if (!current)
+		return -ENOMEM;
+	r = conf_parse_sources(sources, mode ? 1 : 2, true, &next, &diag);
+	diag_log(&diag, r ? LOG_ERR : LOG_WARNING);
+	conf_diag_clear(&diag);
+	if (!r && mode)
+		conf_set_mode(next, *mode);
+	return refused(reload, r ? r : next_take(reload, next));
 }

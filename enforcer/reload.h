@@ -32,4 +32,13 @@ int config_fits(const struct conf *conf, struct profiles *profiles);
  */
 int config_reload(const struct reload *reload);
 
+/**
+ * config_change() - puts a little into effect on top of what is, until the next reload.
+ * @text: as in a file
+ * @mode: instead of @text; as --mode. NULL: none
+ *
+ * Likewise. Return: 0 or -errno.
+ */
+int config_change(const struct reload *reload, const char *text, const enum conf_mode *mode);
+
 #endif

@@ -19,8 +19,7 @@ static uint64_t cpu_ns(void)
 	       (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
 }
 
-/* Resident memory in bytes. */
-static uint64_t resident_memory(void)
+uint64_t resident_memory(void)
 {
 	AUTO_FCLOSE FILE *file = fopen("/proc/self/statm", "re");
 	uint64_t pages = 0;
@@ -59,8 +58,18 @@ void report_start(struct report *report, const struct conf *conf, struct kernel 
 	X(malformed, sink->malformed, "records from the kernel that make no sense")                \
 	X(journal_failed, sink->journal.failed, "lines missing in the event file")
 
+void counters_visit(struct kernel *kernel, const struct event_sink *sink, counter_visit_fn *visit,
+		    void *context)
+{
+	for (enum ebph_counter i = 0; i < EBPH_COUNTER_MAX; i++)
+		visit(context, kernel_counter_name(i), kernel_counter(kernel, i),
+		      kernel_counter_help(i));
+#define COUNTER_VISIT(name, value, help) visit(context, #name, value, help);
+	DAEMON_COUNTERS(COUNTER_VISIT)
+}
+
 /* One counter: in the event file always, in the log if it is not 0. */
-static void counter_tell(json_t *object, const char *name, uint64_t value, const char *help)
+static void counter_tell(void *object, const char *name, uint64_t value, const char *help)
 {
 	json_object_set_new(object, name, json_integer((json_int_t)value));
 	if (value)
@@ -72,11 +81,7 @@ static json_t *counters_tell(struct kernel *kernel, const struct event_sink *sin
 {
 	json_t *object = json_object();
 
-	for (enum ebph_counter i = 0; i < EBPH_COUNTER_MAX; i++)
-		counter_tell(object, kernel_counter_name(i), kernel_counter(kernel, i),
-			     kernel_counter_help(i));
-#define COUNTER_TELL(name, value, help) counter_tell(object, #name, value, help);
-	DAEMON_COUNTERS(COUNTER_TELL)
+	counters_visit(kernel, sink, counter_tell, object);
 	return object;
 }
 

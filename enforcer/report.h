@@ -24,6 +24,14 @@ void report_start(struct report *report, const struct conf *conf, struct kernel 
 void report_print(struct report *report, struct kernel *kernel, struct profiles *profiles,
 		  struct event_sink *sink, bool asked);
 
+/* Told of each counter: its name, how much, and what it means. */
+typedef void counter_visit_fn(void *context, const char *name, uint64_t value, const char *help);
+void counters_visit(struct kernel *kernel, const struct event_sink *sink, counter_visit_fn *visit,
+		    void *context);
+
+/* Resident memory of ebphd, in bytes. */
+uint64_t resident_memory(void);
+
 /* What each counter means, one a line. */
 void counters_explain(FILE *out);
 
