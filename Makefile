@@ -82,6 +82,8 @@ $(BUILD)/%.o: %.c Makefile
 
 $(ENFORCER_OBJS) $(BUILD)/enforcer/main.o: | $(SKELETONS)
 
+$(BUILD)/enforcer/method.o: enforcer/org.ebph.Enforcer.varlink
+
 $(BUILD)/enforcer/callname_table.c: scripts/callnames Makefile
 	$(call say,GEN,$@)
 	@mkdir -p $(@D)
@@ -152,17 +154,21 @@ FUZZ_CC	  := $(CLANG) -D_GNU_SOURCE -I. -g -O1 -fsanitize=fuzzer,address,undefin
 	   -fno-sanitize-recover=all
 FUZZ_ARGS  = -runs=$(FUZZ_RUNS) -verbosity=0
 fuzz: deps $(BUILD)/enforcer/callname_table.c
-	@mkdir -p $(FUZZ_DIR)/conf $(FUZZ_DIR)/image
+	@mkdir -p $(FUZZ_DIR)/conf $(FUZZ_DIR)/image $(FUZZ_DIR)/wire
 	$(call say,CC,tests/fuzz/conf_fuzz.c)
 	$(Q)$(FUZZ_CC) tests/fuzz/conf_fuzz.c $(filter-out conf/host.c,$(CONF_SRCS)) \
 		enforcer/callname.c $(BUILD)/enforcer/callname_table.c -linih \
 		-o $(FUZZ_DIR)/conf_fuzz
 	$(call say,CC,tests/fuzz/image_fuzz.c)
 	$(Q)$(FUZZ_CC) tests/fuzz/image_fuzz.c enforcer/image.c -lz -o $(FUZZ_DIR)/image_fuzz
+	$(call say,CC,tests/fuzz/wire_fuzz.c)
+	$(Q)$(FUZZ_CC) tests/fuzz/wire_fuzz.c enforcer/wire.c -ljansson -o $(FUZZ_DIR)/wire_fuzz
 	$(Q)cp ebph.conf.example tests/fuzz/conf/* $(FUZZ_DIR)/conf/
+	$(Q)cp tests/fuzz/wire/* $(FUZZ_DIR)/wire/
 	$(Q)cd $(FUZZ_DIR) && ./conf_fuzz $(FUZZ_ARGS) -max_len=4096 \
 		-dict=$(CURDIR)/tests/fuzz/conf.dict conf
 	$(Q)cd $(FUZZ_DIR) && ./image_fuzz $(FUZZ_ARGS) -max_len=1024 -use_value_profile=1 image
+	$(Q)cd $(FUZZ_DIR) && ./wire_fuzz $(FUZZ_ARGS) -max_len=1024 wire
 
 install: all
 	install -D -m 0755 $(BUILD)/ebphd $(DESTDIR)$(prefix)/sbin/ebphd

@@ -11,6 +11,7 @@
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 
+#include "enforcer/control.h"
 #include "enforcer/enforcing.h"
 #include "enforcer/event.h"
 #include "enforcer/keep.h"
@@ -37,6 +38,7 @@ struct enforcer {
 	struct response response;
 	struct ring_buffer *events, *stops;
 	struct enforcing enforcing;
+	struct control *control;
 	bool on_terminal;
 	bool stopping;
 	bool more_slots; /* the stock of slots is still low */
@@ -224,6 +226,7 @@ void enforcer_free(struct enforcer *enforcer)
 		return;
 	if (enforcer->kernel)
 		kernel_settings(enforcer->kernel)->stand_down = 1;
+	control_free(enforcer->control);
 	ring_buffer__free(enforcer->events);
 	ring_buffer__free(enforcer->stops);
 	close_fd(&enforcer->tick_fd);
@@ -256,6 +259,33 @@ static int saver_watch(struct enforcer *enforcer)
 	return r;
 }
 
+static struct reload reload_parts(struct enforcer *enforcer)
+{
+	return (struct reload){
+		.conf = enforcer->conf,
+		.source = enforcer->source,
+		.profiles = enforcer->profiles,
+		.enforcing = &enforcer->enforcing,
+		.sink = &enforcer->sink,
+	};
+}
+
+/* Opens the control socket. Logs what is wrong. */
+static int control_open(struct enforcer *enforcer)
+{
+	const struct reload reload = reload_parts(enforcer);
+	int r = control_new(&reload, enforcer->keep, &enforcer->control);
+
+	return r ? r : fd_watch(enforcer, control_fd(enforcer->control));
+}
+
+static void reload(struct enforcer *enforcer)
+{
+	const struct reload parts = reload_parts(enforcer);
+
+	config_reload(&parts);
+}
+
 int enforcer_start(struct enforcer *enforcer, bool background)
 {
 	int r = 0;
@@ -278,6 +308,8 @@ int enforcer_start(struct enforcer *enforcer, bool background)
 	r = keep_start(enforcer->keep);
 	if (!r)
 		r = saver_watch(enforcer);
+	if (!r)
+		r = control_open(enforcer);
 	if (r)
 		return r;
 	drill_start(&enforcer->response.drill, enforcer->conf, &enforcer->sink);
@@ -301,19 +333,6 @@ static void report(struct enforcer *enforcer, bool asked)
 {
 	report_print(&enforcer->report, enforcer->kernel, enforcer->profiles, &enforcer->sink,
 		     asked);
-}
-
-static void reload(struct enforcer *enforcer)
-{
-	const struct reload parts = {
-		.conf = enforcer->conf,
-		.source = enforcer->source,
-		.profiles = enforcer->profiles,
-		.enforcing = &enforcer->enforcing,
-		.sink = &enforcer->sink,
-	};
-
-	config_reload(&parts);
 }
 
 static void on_signal(struct enforcer *enforcer)
@@ -401,6 +420,7 @@ static void on_tick(struct enforcer *enforcer)
 		events_take(enforcer);
 	keep_tick(enforcer->keep);
 	saver_check(enforcer);
+	control_tick(enforcer->control);
 	kernel_guards_rest(enforcer->kernel);
 	response_tick(&enforcer->response, &enforcer->sink);
 	stock(enforcer);
@@ -419,6 +439,7 @@ static void loop_end(struct enforcer *enforcer)
 		;
 	while (ring_buffer__consume(enforcer->stops) < 0)
 		;
+	control_free(TAKE_PTR(enforcer->control));
 	keep_finish(enforcer->keep);
 	report(enforcer, true);
 	event_self(&enforcer->sink, "end", json_object());
@@ -440,6 +461,8 @@ static void on_ready(struct enforcer *enforcer, int fd)
 		events_take(enforcer);
 	else if (fd == ring_buffer__epoll_fd(enforcer->stops))
 		ring_buffer__consume(enforcer->stops);
+	else if (fd == control_fd(enforcer->control))
+		control_run(enforcer->control);
 	else if (fd == enforcer->saver_fd)
 		on_saver(enforcer);
 	else if (fd != enforcer->delays->timer_fd)
