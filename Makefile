@@ -38,13 +38,14 @@ SKELETONS := $(BUILD)/ebph.skel.h $(BUILD)/probe.skel.h
 
 CONF_SRCS     := $(filter-out conf/example.c,$(wildcard conf/*.c))
 ENFORCER_SRCS := $(filter-out enforcer/main.c,$(wildcard enforcer/*.c))
+CTL_OBJS      := $(patsubst %.c,$(BUILD)/%.o,$(wildcard ctl/*.c)) $(BUILD)/enforcer/wire.o
 CONF_OBJS     := $(CONF_SRCS:%.c=$(BUILD)/%.o)
 CALLNAME_OBJS := $(BUILD)/enforcer/callname.o $(BUILD)/enforcer/callname_table.o
 ENFORCER_OBJS := $(ENFORCER_SRCS:%.c=$(BUILD)/%.o) $(BUILD)/enforcer/callname_table.o
 
 .DELETE_ON_ERROR:
 .PHONY: all run demo test test-long test-build bench bench-memory check fuzz install clean deps
-all: $(BUILD)/ebphd
+all: $(BUILD)/ebphd $(BUILD)/ebphctl
 	@:
 
 # ---- BPF side -------------------------------------------------------------------------------
@@ -96,6 +97,10 @@ $(BUILD)/enforcer/callname_table.o: $(BUILD)/enforcer/callname_table.c
 $(BUILD)/ebphd: $(BUILD)/enforcer/main.o $(ENFORCER_OBJS) $(CONF_OBJS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+$(BUILD)/ebphctl: $(CTL_OBJS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -ljansson -o $@
 
 $(BUILD)/conf-example: $(BUILD)/conf/example.o $(CONF_OBJS) $(CALLNAME_OBJS)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -linih -o $@
@@ -172,6 +177,10 @@ fuzz: deps $(BUILD)/enforcer/callname_table.c
 
 install: all
 	install -D -m 0755 $(BUILD)/ebphd $(DESTDIR)$(prefix)/sbin/ebphd
+	install -D -m 0755 $(BUILD)/ebphctl $(DESTDIR)$(prefix)/sbin/ebphctl
+	install -d $(DESTDIR)$(prefix)/share/bash-completion/completions
+	$(BUILD)/ebphctl completion > \
+		$(DESTDIR)$(prefix)/share/bash-completion/completions/ebphctl
 	install -D -m 0644 scripts/ebphd.service $(DESTDIR)$(prefix)/lib/systemd/system/ebphd.service
 	install -D -m 0644 ebph.conf.example $(DESTDIR)$(prefix)/share/doc/ebph/ebph.conf.example
 
