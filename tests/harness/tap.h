@@ -50,7 +50,9 @@ struct test {
 	X(breaker) \
 	X(drill) \
 	X(foreign) \
-	X(transparency)
+	X(transparency) \
+	X(control) \
+	X(control_load)
 /* clang-format on */
 
 #define TEST_TABLE_DECLARE(name) extern const struct test name##_tests[];
