@@ -85,7 +85,7 @@ static const char *health(struct control *control, const json_t *counted)
 
 	if (breaker_is_open(control))
 		return "the circuit breaker is open: nobody is delayed or refused";
-	if (reload->conf->enforcer.mode == CONF_MODE_ENFORCE && !reload->enforcing->guardian)
+	if (conf_enforces(reload->conf) && !reload->enforcing->guardian)
 		return "there is no guardian: nobody is delayed";
 	if (keep->failing)
 		return "profiles cannot be saved: see the log";
