@@ -258,6 +258,34 @@ static void ambiguous(void)
 	daemon_stop(&daemon);
 }
 
+/* What bash makes of a word, and of those before it. */
+static void completion_is(const char *words, const char *wanted)
+{
+	struct child child;
+	char script[512];
+
+	snprintf(script, sizeof(script),
+		 "source <(" EBPHCTL " completion); COMP_WORDS=(ebphctl %s); "
+		 "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _ebphctl; echo \"${COMPREPLY[*]}\"",
+		 words);
+	CHECK(RUN(&child, "/usr/bin/bash", "-c", script) == 0, "%s", child.output);
+	CHECK(!strcmp(child.output, wanted), "%s: %s", words, child.output);
+}
+
+static void completion(void)
+{
+	struct daemon daemon;
+
+	start(&daemon, "dry-run", NULL);
+	completion_is("re", "release reload\n");
+	completion_is("profile no", "normalize\n");
+	completion_is("profile show lines --h", "--heatmap\n");
+	completion_is("ps --", "--threads --delayed --hot --json\n");
+	completion_is("mode e", "enforce\n");
+	completion_is("dance ''", "\n");
+	daemon_stop(&daemon);
+}
+
 /* ---- who may -------------------------------------------------------------------------------- */
 
 static void permissions(void)
@@ -303,6 +331,7 @@ const struct test control_tests[] = {
 	{.name = "control: what is decided about profiles", .run = deciding},
 	{.name = "control: mode, options and reload", .run = settings},
 	{.name = "control: an ambiguous name is said to be so", .run = ambiguous},
+	{.name = "control: words are completed", .run = completion, .is_once = true},
 	{.name = "control: root may all, a group may ask, others nothing", .run = permissions},
 	{.name = "control: a client that is not ours", .run = protocol},
 	{},
