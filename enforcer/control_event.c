@@ -109,7 +109,8 @@ static void explain_process(struct control *control, struct client *client, uint
 void method_explain(struct control *control, struct client *client)
 {
 	json_int_t pid = client_integer(client, "pid");
-	uint32_t slot;
+	uint32_t slot, last;
+	json_t *anomalies;
 
 	if ((pid < 0) == !client_string(client, "name") || pid > UINT32_MAX) {
 		client_fail(client, SERVICE_ERROR(InvalidParameter),
@@ -121,10 +122,11 @@ void method_explain(struct control *control, struct client *client)
 		return;
 	}
 	slot = profile_select(control, client, NULL);
-	if (slot)
-		client_reply(client,
-			     json_pack("{s:o, s:o}", "profile", profile_object(control, slot),
-				       "anomalies",
-				       history_anomalies(&control->history, 0, slot, &slot)),
-			     false);
+	if (!slot)
+		return;
+	anomalies = history_anomalies(&control->history, 0, slot, &last);
+	client_reply(client,
+		     json_pack("{s:o, s:o}", "profile", profile_object(control, slot), "anomalies",
+			       anomalies),
+		     false);
 }
