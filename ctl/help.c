@@ -97,7 +97,8 @@ int command_completion(struct ctl *ctl)
 	}
 	puts("	*) words=--json ;;\n"
 	     "	esac\n"
-	     "	mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n"
+	     "	# shellcheck disable=SC2207 # a list of words\n"
+	     "	COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
 	     "}\n"
 	     "complete -F _ebphctl ebphctl");
 	return CTL_DONE;

@@ -114,6 +114,9 @@ static void rows_run(const struct row *rows)
 static void asking(void)
 {
 	static const struct row rows[] = {
+		/* First: only the latest are kept. */
+		{0, "after=normal", {"events", "--name", "state"}},
+		{0, "\"event\":\"start\"", {"events", "--json", "-n", "start"}},
 		{0, "health    ", {"status"}},
 		{0, "mode      dry-run", {"status"}},
 		{0, "\"mode\":\"dry-run\"", {"status", "--json"}},
@@ -143,8 +146,6 @@ static void asking(void)
 		{1,
 		 "\"error\":\"org.ebph.Enforcer.NoSuchProcess\"",
 		 {"--json", "explain", "4194305"}},
-		{0, "after=normal", {"events", "--name", "state"}},
-		{0, "\"event\":\"start\"", {"events", "--json", "-n", "start"}},
 		{0, "dry-run\n", {"mode"}},
 		{0, "complete -F _ebphctl ebphctl", {"completion"}},
 		{0, "exit status: 0 done", {"help"}},
@@ -265,7 +266,7 @@ static void completion_is(const char *words, const char *wanted)
 	char script[512];
 
 	snprintf(script, sizeof(script),
-		 "source <(" EBPHCTL " completion); COMP_WORDS=(ebphctl %s); "
+		 "eval \"$(" EBPHCTL " completion)\"; COMP_WORDS=(ebphctl %s); "
 		 "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _ebphctl; echo \"${COMPREPLY[*]}\"",
 		 words);
 	CHECK(RUN(&child, "/usr/bin/bash", "-c", script) == 0, "%s", child.output);
@@ -282,7 +283,7 @@ static void completion(void)
 	completion_is("profile show lines --h", "--heatmap\n");
 	completion_is("ps --", "--threads --delayed --hot --json\n");
 	completion_is("mode e", "enforce\n");
-	completion_is("dance ''", "\n");
+	completion_is("dance ''", "--json\n");
 	daemon_stop(&daemon);
 }
 
