@@ -69,7 +69,8 @@ static void empty_text_gives_the_defaults(void **state)
 /* No value is a default, and no two fields of one type have the same. */
 static const char all_set[] =
 	"[enforcer]\nmode = enforce\nscope = listed\nrequire = yes\nrun_dir = /r\n"
-	"bpf_dir = /b\ncontrol_group = root 4711\n[detection]\nmin_calls = 4294967296\nmin_runs = 5\n"
+	"bpf_dir = /b\ncontrol_group = root 4711\n[detection]\nmin_calls = 4294967296\nmin_runs = "
+	"5\n"
 	"normal_wait = 90s\nnormal_factor = 64\nnormal_factor_den = 17\n"
 	"[response]\ndelay_base = 2ms\nmax_delay = 1h\ntolerance = 6\n"
 	"delay_curve = linear\ndelay_on = anomaly\n"
