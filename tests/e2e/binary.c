@@ -139,7 +139,7 @@ static void scope(void)
 
 const struct test binary_tests[] = {
 	{.name = "binary: settings of a single program, at once", .run = settings},
-	{.name = "binary: who and what is allowed", .run = allowed},
-	{.name = "binary: out of scope and back", .run = scope},
+	{.name = "binary: who and what is allowed", .run = allowed, .is_once = true},
+	{.name = "binary: out of scope and back", .run = scope, .is_once = true},
 	{},
 };

@@ -149,7 +149,7 @@ static void dry_run(void)
 
 const struct test breaker_tests[] = {
 	{.name = "breaker: twenty broken profiles open it, and a shell works", .run = opens},
-	{.name = "breaker: it closes, and answers are given again", .run = closes},
+	{.name = "breaker: it closes, and answers are given again", .run = closes, .is_once = true},
 	{.name = "breaker: dry-run says that it would have opened",
 	 .run = dry_run,
 	 .is_once = true},

@@ -289,13 +289,17 @@ static void cut_off(void)
 }
 
 const struct test control_load_tests[] = {
-	{.name = "control: a hundred clients at once", .run = hundred},
-	{.name = "control: who sends too much, or does not read, is cut off", .run = cut_off},
+	{.name = "control: a hundred clients at once", .run = hundred, .is_once = true},
+	{.name = "control: who sends too much, or does not read, is cut off",
+	 .run = cut_off,
+	 .is_once = true},
 	{.name = "control: nobody is released later for many, or for silent ones",
 	 .run = late_many,
-	 .is_once = true},
+	 .is_once = true,
+	 .is_long = true},
 	{.name = "control: nobody is released later for floods",
 	 .run = late_flood,
-	 .is_once = true},
+	 .is_once = true,
+	 .is_long = true},
 	{},
 };

@@ -149,8 +149,10 @@ static void protected(void)
 
 const struct test drill_tests[] = {
 	{.name = "drill: a shell and its pipelines do what they do without", .run = shell},
-	{.name = "drill: likewise when stops come after the call", .run = shell_after},
-	{.name = "drill: whoever waits is not disturbed", .run = patient},
+	{.name = "drill: likewise when stops come after the call",
+	 .run = shell_after,
+	 .is_once = true},
+	{.name = "drill: whoever waits is not disturbed", .run = patient, .is_once = true},
 	{.name = "drill: dry-run counts and stops nobody", .run = dry_run, .is_once = true},
 	{.name = "drill: it ends on time", .run = ends, .is_once = true},
 	{.name = "drill: never of a protected program", .run = protected, .is_once = true},

@@ -224,10 +224,10 @@ static void stop_taken_back(void)
 
 const struct test foreign_tests[] = {
 	{.name = "foreign: SIGCONT to a delayed process is refused", .run = refused},
-	{.name = "foreign: likewise by lsm", .run = refused_by_lsm},
-	{.name = "foreign: where it is not, no call gets through", .run = undone},
+	{.name = "foreign: likewise by lsm", .run = refused_by_lsm, .is_once = true},
+	{.name = "foreign: where it is not, no call gets through", .run = undone, .is_once = true},
 	{.name = "foreign: a stop lasts when the delay is over", .run = stop_lasts},
-	{.name = "foreign: Ctrl-Z counts after the delay", .run = suspended},
+	{.name = "foreign: Ctrl-Z counts after the delay", .run = suspended, .is_once = true},
 	{.name = "foreign: a stop that is taken back does not last",
 	 .run = stop_taken_back,
 	 .is_once = true},

@@ -195,6 +195,6 @@ static void injected(void)
 }
 
 const struct test injection_tests[] = {
-	{.name = "injection: no shell, no file, no connection", .run = injected},
+	{.name = "injection: no shell, no file, no connection", .run = injected, .is_once = true},
 	{},
 };

@@ -180,11 +180,18 @@ static void nothing_is_left_behind(void)
 
 const struct test reload_tests[] = {
 	{.name = "reload: the mode changes, to enforce too", .run = modes},
-	{.name = "reload: from dry-run to delays before the call", .run = deferral},
+	{.name = "reload: from dry-run to delays before the call",
+	 .run = deferral,
+	 .is_once = true},
 	{.name = "reload: enforcing ends while someone is delayed",
-	 .run = enforcing_ends_while_someone_is_delayed},
-	{.name = "reload: settings take effect, or wait for a restart", .run = settings},
-	{.name = "reload: with any mistake all stays as it was", .run = all_or_nothing},
-	{.name = "reload: nothing is left behind", .run = nothing_is_left_behind},
+	 .run = enforcing_ends_while_someone_is_delayed,
+	 .is_once = true},
+	{.name = "reload: settings take effect, or wait for a restart",
+	 .run = settings,
+	 .is_once = true},
+	{.name = "reload: with any mistake all stays as it was",
+	 .run = all_or_nothing,
+	 .is_once = true},
+	{.name = "reload: nothing is left behind", .run = nothing_is_left_behind, .is_once = true},
 	{},
 };

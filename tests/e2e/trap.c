@@ -208,7 +208,9 @@ static void meanwhile(void)
 }
 
 const struct test trap_tests[] = {
-	{.name = "trap: what can not be deferred, or only once", .run = undeferred},
-	{.name = "trap: what happens while a call is deferred", .run = meanwhile},
+	{.name = "trap: what can not be deferred, or only once",
+	 .run = undeferred,
+	 .is_once = true},
+	{.name = "trap: what happens while a call is deferred", .run = meanwhile, .is_once = true},
 	{},
 };
