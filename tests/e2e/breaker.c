@@ -148,7 +148,9 @@ static void dry_run(void)
 }
 
 const struct test breaker_tests[] = {
-	{.name = "breaker: twenty broken profiles open it, and a shell works", .run = opens},
+	{.name = "breaker: twenty broken profiles open it, and a shell works",
+	 .run = opens,
+	 .is_once = true},
 	{.name = "breaker: it closes, and answers are given again", .run = closes, .is_once = true},
 	{.name = "breaker: dry-run says that it would have opened",
 	 .run = dry_run,

@@ -326,7 +326,7 @@ static void protocol(void)
 }
 
 const struct test control_tests[] = {
-	{.name = "control: who is delayed, why, and letting it go", .run = story},
+	{.name = "control: who is delayed, why, and letting it go", .run = story, .is_once = true},
 	{.name = "control: all are released at once", .run = released_again, .is_once = true},
 	{.name = "control: each command that asks, and its refusals",
 	 .run = asking,

@@ -353,6 +353,8 @@ const struct test deferral_tests[] = {
 	 .run = effects_all,
 	 .is_long = true},
 	{.name = "deferral: every call that has a guard is tried", .run = table, .is_once = true},
-	{.name = "deferral: a foreign SIGCONT does not shorten it", .run = foreign_continue},
+	{.name = "deferral: a foreign SIGCONT does not shorten it",
+	 .run = foreign_continue,
+	 .is_once = true},
 	{},
 };

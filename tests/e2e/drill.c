@@ -148,7 +148,9 @@ static void protected(void)
 }
 
 const struct test drill_tests[] = {
-	{.name = "drill: a shell and its pipelines do what they do without", .run = shell},
+	{.name = "drill: a shell and its pipelines do what they do without",
+	 .run = shell,
+	 .is_once = true},
 	{.name = "drill: likewise when stops come after the call",
 	 .run = shell_after,
 	 .is_once = true},

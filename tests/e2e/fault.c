@@ -222,8 +222,10 @@ const struct test fault_tests[] = {
 	{.name = "fault: nested handlers beyond the stack of windows", .run = nested_handlers},
 	{.name = "fault: handlers left by siglongjmp", .run = jumping_handlers},
 	{.name = "fault: full maps that say nothing", .run = full_maps},
-	{.name = "fault: slow anomalies, reported", .run = limit_reports},
-	{.name = "fault: slow anomalies, tolerized without what they did", .run = limit_tolerizes},
+	{.name = "fault: slow anomalies, reported", .run = limit_reports, .is_once = true},
+	{.name = "fault: slow anomalies, tolerized without what they did",
+	 .run = limit_tolerizes,
+	 .is_once = true},
 	{.name = "fault: many processes with few anomalies each", .run = heat},
 	{},
 };

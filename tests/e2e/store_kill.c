@@ -171,8 +171,8 @@ static void saver_killed(void)
 }
 
 const struct test store_kill_tests[] = {
-	{.name = "store: kill -9 loses nothing that was saved", .run = killed},
+	{.name = "store: kill -9 loses nothing that was saved", .run = killed, .is_once = true},
 	{.name = "store: kill -9 fifty times", .run = killed_often, .is_long = true},
-	{.name = "store: a killed saver is replaced", .run = saver_killed},
+	{.name = "store: a killed saver is replaced", .run = saver_killed, .is_once = true},
 	{},
 };
