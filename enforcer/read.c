@@ -154,7 +154,8 @@ static int records_place(struct reading *reading)
 	if (limit != UINT64_MAX)
 		profiles->memory_limit -=
 			limit / 32 + profiles->stock * set_memory(EBPH_SET_BLOCKS_MIN);
-	qsort(reading->records, reading->n, sizeof(struct record *), record_compare);
+	if (reading->n)
+		qsort(reading->records, reading->n, sizeof(struct record *), record_compare);
 	for (size_t i = 0; i < reading->n && !r; i++) {
 		if (profiles->next_slot > most || now_ns(CLOCK_MONOTONIC) > until)
 			break;

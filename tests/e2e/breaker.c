@@ -64,7 +64,7 @@ static void opens(void)
 	struct daemon daemon;
 	json_t *counters;
 	int stopped;
-	char name[16];
+	char name[24];
 
 	daemon_start(&daemon, "enforce", &conf);
 	for (int i = 0; i < BROKEN; i++) {
