@@ -141,6 +141,7 @@ static int parts_new(struct enforcer *enforcer, enum abort_rung best)
 {
 	const struct conf *conf = enforcer->conf;
 	struct support support;
+	bool has_fmod_ret;
 	int r;
 
 	/* In any mode: it may be enforce one day, and programs are loaded all at once. */
@@ -149,9 +150,11 @@ static int parts_new(struct enforcer *enforcer, enum abort_rung best)
 	if (r)
 		return r;
 	support.interrupts = interrupts_visible();
-	support.defers = conf->response.deferral && deferral_possible();
+	/* A trial takes its time. */
+	has_fmod_ret = support.rung == ABORT_FMOD_RET || deferral_possible();
+	support.defers = conf->response.deferral && has_fmod_ret;
 	support.refuses = NULL;
-	if (best <= ABORT_FMOD_RET && deferral_possible())
+	if (best <= ABORT_FMOD_RET && has_fmod_ret)
 		support.refuses = "ebph_cont";
 	else if (support.rung == ABORT_LSM)
 		support.refuses = "ebph_lsm_cont";

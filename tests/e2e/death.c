@@ -184,9 +184,11 @@ static void delayed_killed(void)
 
 const struct test death_tests[] = {
 	{.name = "death: kill -9 of ebphd releases the delayed", .run = killed},
-	{.name = "death: SIGTERM to ebphd releases the delayed", .run = ended},
+	{.name = "death: SIGTERM to ebphd releases the delayed", .run = ended, .is_once = true},
 	{.name = "death: a killed guardian is replaced", .run = guardian_killed},
-	{.name = "death: both killed, ebphd --release releases", .run = both_killed_release},
+	{.name = "death: both killed, ebphd --release releases",
+	 .run = both_killed_release,
+	 .is_once = true},
 	{.name = "death: both killed, the next start releases", .run = both_killed_restart},
 	{.name = "death: ebphd hangs, its guardian releases who is due", .run = stopped},
 	{.name = "death: SIGKILL ends a delayed process at once", .run = delayed_killed},

@@ -156,7 +156,7 @@ const struct test drill_tests[] = {
 	 .is_once = true},
 	{.name = "drill: whoever waits is not disturbed", .run = patient, .is_once = true},
 	{.name = "drill: dry-run counts and stops nobody", .run = dry_run, .is_once = true},
-	{.name = "drill: it ends on time", .run = ends, .is_once = true},
+	{.name = "drill: it ends on time", .run = ends, .is_once = true, .is_long = true},
 	{.name = "drill: never of a protected program", .run = protected, .is_once = true},
 	{},
 };

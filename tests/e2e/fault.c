@@ -218,14 +218,14 @@ static void heat(void)
 }
 
 const struct test fault_tests[] = {
-	{.name = "fault: an LFC that outlives its anomalies", .run = stale_lfc},
+	{.name = "fault: an LFC that outlives its anomalies", .run = stale_lfc, .is_once = true},
 	{.name = "fault: nested handlers beyond the stack of windows", .run = nested_handlers},
 	{.name = "fault: handlers left by siglongjmp", .run = jumping_handlers},
-	{.name = "fault: full maps that say nothing", .run = full_maps},
+	{.name = "fault: full maps that say nothing", .run = full_maps, .is_once = true},
 	{.name = "fault: slow anomalies, reported", .run = limit_reports, .is_once = true},
 	{.name = "fault: slow anomalies, tolerized without what they did",
 	 .run = limit_tolerizes,
 	 .is_once = true},
-	{.name = "fault: many processes with few anomalies each", .run = heat},
+	{.name = "fault: many processes with few anomalies each", .run = heat, .is_once = true},
 	{},
 };

@@ -232,6 +232,7 @@ const struct test foreign_tests[] = {
 	{.name = "foreign: Ctrl-Z counts after the delay", .run = suspended, .is_once = true},
 	{.name = "foreign: a stop that is taken back does not last",
 	 .run = stop_taken_back,
-	 .is_once = true},
+	 .is_once = true,
+	 .is_long = true},
 	{},
 };

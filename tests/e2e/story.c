@@ -130,7 +130,9 @@ static void restarted(void)
 }
 
 const struct test story_tests[] = {
-	{.name = "story: monitor reports write and exit_group, nothing before", .run = monitored},
+	{.name = "story: monitor reports write and exit_group, nothing before",
+	 .run = monitored,
+	 .is_once = true},
 	{.name = "story: dry-run touches nothing and counts the answer", .run = dry_run},
 	{.name = "story: enforce delays the program, which then completes", .run = enforced},
 	{.name = "story: a call that is made again after the delay is no new call",
