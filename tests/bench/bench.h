@@ -64,6 +64,9 @@ struct loop {
 
 extern struct work getppid_work, mix_work, miss_work;
 
+/* Makes calls at random until the benchmark's own pair set has 64 blocks; @rig is attached. */
+void pairs_fill(struct rig *rig);
+
 /* Starts a program again and again and waits for its end. */
 struct spawn {
 	const char *const *paths; /* taken in turns */

@@ -134,18 +134,22 @@ static struct rig *training_begin(const struct variant *variant)
 	return &current->rig;
 }
 
+void pairs_fill(struct rig *rig)
+{
+	for (int i = 0; i < 10; i++) {
+		loop_run(&random_loop);
+		bench_settle(rig);
+	}
+}
+
 /* The pair set grows to what it will need; words stay in it when they are forgotten. */
 static void train_prepare(void *context, const struct variant *variant)
 {
 	struct loop *loop = context;
 
 	loop->rig = training_begin(variant);
-	if (!loop->rig)
-		return;
-	for (int i = 0; i < 10; i++) {
-		loop_run(loop);
-		bench_settle(loop->rig);
-	}
+	if (loop->rig)
+		pairs_fill(loop->rig);
 }
 
 static double train_sample(void *context)

@@ -57,7 +57,11 @@ static void copies_remove(void)
 	rmdir(folder);
 }
 
-/* Each executable runs once, and so gets a profile. */
+/*
+ * Each executable runs once, and so gets a profile. The benchmark's own pair set is made large: in
+ * a small one, which pairs do not lie in the line where their search begins is chance, and these
+ * take a slower way.
+ */
 static void profiles_fill(struct rig *rig, size_t n)
 {
 	struct spawn spawn = {.paths = copies, .n_paths = n};
@@ -65,6 +69,7 @@ static void profiles_fill(struct rig *rig, size_t n)
 	uint32_t made;
 
 	bench_rig_attach(rig);
+	pairs_fill(rig);
 	for (size_t i = 0; i < n; i++) {
 		spawn_once(&spawn);
 		if (i % POLL_EVERY == 0)
@@ -100,7 +105,10 @@ static void *sleeper(void *up)
 	return NULL;
 }
 
-/* With stacks beside each other: one mapping, of which a process may have 65,530. */
+/*
+ * With stacks beside each other: one mapping, of which a process may have 65,530. Without the rig's
+ * links: through a copy of them its programs would stay attached, and see all calls twice later.
+ */
 static void crowd_become(int ready)
 {
 	char *stacks = mmap(NULL, (size_t)THREADS * STACK, PROT_READ | PROT_WRITE,
@@ -110,6 +118,9 @@ static void crowd_become(int ready)
 	size_t up = 0;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (close_range(3, (unsigned int)ready - 1, 0) ||
+	    close_range((unsigned int)ready + 1, ~0U, 0))
+		_exit(1);
 	pthread_attr_init(&attr);
 	for (size_t i = 0; stacks != MAP_FAILED && i < THREADS; i++)
 		if (pthread_attr_setstack(&attr, stacks + i * STACK, STACK) ||
