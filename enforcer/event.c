@@ -120,8 +120,6 @@ static void on_profile(struct event_sink *sink, const struct ebph_event_profile 
 	json_object_set_new(object, "ino", json_integer((json_int_t)profile->exe.ino));
 	json_object_set_new(object, "dev", json_integer(profile->exe.dev));
 	journal_write(&sink->journal, object);
-	profile_protect(sink->profiles, event->slot);
-	rule_apply(sink->profiles, event->slot);
 	drill_mark(sink, event->slot);
 	keep_announced(sink->keep, event->slot);
 }

@@ -14,6 +14,7 @@
 #include "enforcer/log.h"
 #include "enforcer/process.h"
 #include "enforcer/program.h"
+#include "enforcer/rule.h"
 #include "enforcer/util.h"
 #include "ebph.skel.h"
 
@@ -75,11 +76,6 @@ int kernel_check(const char **ret_reason)
 	}
 	return 0;
 }
-
-/* The programs know nothing of the configuration. */
-static_assert((int)CONF_CURVE_LINEAR == (int)EBPH_CURVE_LINEAR &&
-		      (int)CONF_DELAY_ON_ANOMALY == (int)EBPH_DELAY_ON_ANOMALY,
-	      "one order of names");
 
 /* ---- life ------------------------------------------------------------------------------ */
 
@@ -190,21 +186,12 @@ void kernel_configure(struct kernel *kernel, const struct conf *conf)
 {
 	struct ebph_settings *settings = kernel_settings(kernel);
 
+	rule_of_settings(&conf->binary, &settings->rule);
 	settings->min_calls = conf->detection.min_calls;
 	settings->min_runs = conf->detection.min_runs;
-	settings->normal_wait_ns = conf->detection.normal_wait_ns;
 	settings->normal_factor = conf->detection.normal_factor;
 	settings->normal_factor_den = conf->detection.normal_factor_den;
-	settings->delay_base_ns = conf->response.delay_base_ns;
-	settings->max_delay_ns = conf->response.max_delay_ns;
-	settings->delay_curve = (__u32)conf->response.delay_curve;
-	settings->delay_on = (__u32)conf->response.delay_on;
-	settings->tolerance = conf->response.tolerance;
-	settings->exec_abort_limit = conf->response.exec_abort_limit;
-	settings->mode = (__u32)conf->enforcer.mode;
 	settings->heat_half_life_ns = conf->detection.heat_half_life_ns;
-	settings->anomaly_limit = conf->detection.anomaly_limit;
-	settings->tolerize_limit = conf->detection.tolerize_limit;
 	settings->auto_tolerize = conf->detection.auto_tolerize;
 	settings->breaker_limit = conf->response.breaker_limit;
 	settings->breaker_window_ns = conf->response.breaker_window_ns;

@@ -82,17 +82,65 @@ bool path_is_exe(const char *path, const struct ebph_exe *exe)
 	return name && !strcmp(name, path);
 }
 
+/*
+ * Never stopped and never refused an execve, whatever they do: without them nobody could log in
+ * and put things right. Where they lie differs between distributions; that the file is root's
+ * own, and that it is in one of these folders, does not. A name alone would be an invitation.
+ */
+/* clang-format off */
+static const char *const protected_names[] = {
+	"agetty",	   "dbus-broker",    "dbus-daemon",  "ebphctl",
+	"ebphd",	   "getty",	     "init",	     "login",
+	"sshd",		   "sshd-auth",	     "sshd-session", "sulogin",
+	"systemd",	   "systemd-executor", "systemd-journald", "systemd-logind",
+	"systemd-udevd",   "udevadm",
+};
+
+static const char *const protected_folders[] = {
+	"/sbin", "/usr/sbin", "/usr/local/sbin", "/bin", "/usr/bin", "/lib/systemd",
+	"/usr/lib/systemd", "/usr/libexec", "/usr/lib/openssh", "/usr/libexec/openssh",
+};
+/* clang-format on */
+
+static bool is_one_of(const char *text, size_t bytes, const char *const *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strlen(list[i]) == bytes && !memcmp(text, list[i], bytes))
+			return true;
+	return false;
+}
+
+static void profile_protect(struct profiles *profiles, uint32_t slot)
+{
+	const struct profile_note *note = &profiles->notes[slot];
+	const char *name;
+
+	if (!note->path || !note->system)
+		return;
+	name = strrchr(note->path, '/') + 1;
+	if (is_one_of(note->path, (size_t)(name - 1 - note->path), protected_folders,
+		      ARRAY_SIZE(protected_folders)) &&
+	    is_one_of(name, strlen(name), protected_names, ARRAY_SIZE(protected_names)))
+		__atomic_or_fetch(&profiles->kernel->heads[slot].flags, EBPH_PROFILE_PROTECTED,
+				  __ATOMIC_RELAXED);
+}
+
+/* What follows from a path that has become known. */
+static void path_known(struct profiles *profiles, uint32_t slot)
+{
+	__atomic_or_fetch(&profiles->kernel->heads[slot].flags, EBPH_PROFILE_NAMED,
+			  __ATOMIC_RELAXED);
+	profile_protect(profiles, slot);
+	rule_apply(profiles, slot);
+}
+
 void profile_known_path(struct profiles *profiles, uint32_t slot, const char *path)
 {
 	struct profile_note *note = &profiles->notes[slot];
 
 	note->path = path_check(path, &profiles->kernel->heads[slot].exe, &note->system);
-	if (!note->path)
-		return;
-	__atomic_or_fetch(&profiles->kernel->heads[slot].flags, EBPH_PROFILE_NAMED,
-			  __ATOMIC_RELAXED);
-	profile_protect(profiles, slot);
-	rule_apply(profiles, slot);
+	if (note->path)
+		path_known(profiles, slot);
 }
 
 /* What the process calls its executable; true in its own mount namespace only. */
@@ -124,8 +172,7 @@ bool profile_learn_path(struct profiles *profiles, uint32_t slot, const struct e
 	if (!note->path && hint[0] == '/')
 		note->path = path_check(hint, exe, &note->system);
 	if (note->path) {
-		__atomic_or_fetch(&profiles->kernel->heads[slot].flags, EBPH_PROFILE_NAMED,
-				  __ATOMIC_RELAXED);
+		path_known(profiles, slot);
 		return true;
 	}
 	if (!note->hint && claimed[0] && asprintf(&note->hint, "%s (unverified)", claimed) < 0)
@@ -140,47 +187,4 @@ const char *profile_name(struct profiles *profiles, uint32_t slot)
 	if (note->path)
 		return note->path;
 	return note->hint ? note->hint : "(unknown program)";
-}
-
-/*
- * Never stopped and never refused an execve, whatever they do: without them nobody could log in
- * and put things right. Where they lie differs between distributions; that the file is root's
- * own, and that it is in one of these folders, does not. A name alone would be an invitation.
- */
-/* clang-format off */
-static const char *const protected_names[] = {
-	"agetty",	   "dbus-broker",    "dbus-daemon",  "ebphctl",
-	"ebphd",	   "getty",	     "init",	     "login",
-	"sshd",		   "sshd-auth",	     "sshd-session", "sulogin",
-	"systemd",	   "systemd-executor", "systemd-journald", "systemd-logind",
-	"systemd-udevd",   "udevadm",
-};
-
-static const char *const protected_folders[] = {
-	"/sbin", "/usr/sbin", "/usr/local/sbin", "/bin", "/usr/bin", "/lib/systemd",
-	"/usr/lib/systemd", "/usr/libexec", "/usr/lib/openssh", "/usr/libexec/openssh",
-};
-/* clang-format on */
-
-static bool is_one_of(const char *text, size_t bytes, const char *const *list, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (strlen(list[i]) == bytes && !memcmp(text, list[i], bytes))
-			return true;
-	return false;
-}
-
-void profile_protect(struct profiles *profiles, uint32_t slot)
-{
-	const struct profile_note *note = &profiles->notes[slot];
-	const char *name;
-
-	if (!note->path || !note->system)
-		return;
-	name = strrchr(note->path, '/') + 1;
-	if (is_one_of(note->path, (size_t)(name - 1 - note->path), protected_folders,
-		      ARRAY_SIZE(protected_folders)) &&
-	    is_one_of(name, strlen(name), protected_names, ARRAY_SIZE(protected_names)))
-		__atomic_or_fetch(&profiles->kernel->heads[slot].flags, EBPH_PROFILE_PROTECTED,
-				  __ATOMIC_RELAXED);
 }

@@ -55,6 +55,12 @@ struct profiles {
 	bool has_stock;			/* the first one has been made */
 };
 
+/* Does a thread use the profile in a slot? */
+static inline bool profile_runs(const struct profiles *profiles, uint32_t slot)
+{
+	return __atomic_load_n(&profiles->kernel->heads[slot].tasks, __ATOMIC_ACQUIRE) != 0;
+}
+
 /* Return: 0 or -ENOMEM. To be freed with profiles_free(). */
 int profiles_new(struct kernel *kernel, struct profiles **ret);
 void profiles_free(struct profiles *profiles);
@@ -142,9 +148,6 @@ void profile_known_path(struct profiles *profiles, uint32_t slot, const char *pa
  * path is unknown. Never NULL; valid until the next call with the same slot.
  */
 const char *profile_name(struct profiles *profiles, uint32_t slot);
-
-/* Marks the programs without which a host cannot be used or mended: see path.c. */
-void profile_protect(struct profiles *profiles, uint32_t slot);
 
 /**
  * profile_grow() - replaces the pair set of a slot by a larger one.

@@ -361,8 +361,7 @@ static void slot_tick(struct keep *keep, uint32_t slot)
 {
 	struct profile_note *note = &keep->profiles->notes[slot];
 
-	if (note->twin && !note->n_twins &&
-	    !__atomic_load_n(&keep_head(keep, slot)->tasks, __ATOMIC_ACQUIRE))
+	if (note->twin && !note->n_twins && !profile_runs(keep->profiles, slot))
 		twin_end(keep, slot);
 	if (keep_state(keep, slot) != EBPH_STATE_LOADING || is_fresh(keep, slot) ||
 	    keep->loads.queued[slot] || (keep->saver.busy && keep->job.slot == slot))

@@ -96,12 +96,6 @@ void twin_unite(struct keep *keep, uint32_t slot, struct record *entry);
 /* What programs have done in @old since another took over from it. Return: 0 or -errno. */
 int twin_take(struct keep *keep, uint32_t old);
 
-/*
- * Takes the counters of an image from a head: another has them now. Programs still add to them.
- * Not .normal_anomalies, of which nobody keeps account once the profile is another's.
- */
-void head_take_away(struct ebph_profile *head, const struct image *taken);
-
 /* The last program in @old, from which another has taken over, has ended. */
 void twin_end(struct keep *keep, uint32_t old);
 
@@ -124,6 +118,13 @@ int past_take(struct keep *keep, uint32_t slot, const struct image *image);
 
 /* A slot's program is another version of the one that the image is of. Return: 0 or -errno. */
 int older_take(struct keep *keep, uint32_t slot, const struct image *old);
+
+/*
+ * Adds the counters of an image to a head, or with -1 takes them away: another has them now.
+ * Programs still add to them. Not .normal_anomalies, of which nobody keeps account once the profile
+ * is another's.
+ */
+void head_count(struct ebph_profile *head, const struct image *image, int times);
 
 /* What a head takes over from an image; the state is not set. */
 void restore_head(struct keep *keep, uint32_t slot, const struct image *image);

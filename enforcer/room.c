@@ -32,11 +32,10 @@ static int candidate_compare(const void *left, const void *right)
 /* Is nobody using the profile in this slot, and is it one that is kept? */
 static bool is_idle(const struct keep *keep, uint32_t slot)
 {
-	const struct ebph_profile *head = &keep->profiles->kernel->heads[slot];
 	const struct profile_note *note = &keep->profiles->notes[slot];
 
-	return note->entry && !note->n_twins && !__atomic_load_n(&head->tasks, __ATOMIC_ACQUIRE) &&
-	       __atomic_load_n(&head->state, __ATOMIC_ACQUIRE) != EBPH_STATE_NONE;
+	return note->entry && !note->n_twins && !profile_runs(keep->profiles, slot) &&
+	       keep_state(keep, slot) != EBPH_STATE_NONE;
 }
 
 /* All that may leave, those first that leave first. Return: how many; -ENOMEM. */

@@ -12,7 +12,11 @@
 #include "enforcer/profile.h"
 #include "enforcer/util.h"
 
-static_assert((int)CONF_MODE_IGNORE == (int)EBPH_MODE_IGNORE, "one order of modes");
+/* The programs know nothing of the configuration. */
+static_assert((int)CONF_MODE_IGNORE == (int)EBPH_MODE_IGNORE &&
+		      (int)CONF_CURVE_LINEAR == (int)EBPH_CURVE_LINEAR &&
+		      (int)CONF_DELAY_ON_ANOMALY == (int)EBPH_DELAY_ON_ANOMALY,
+	      "one order of names");
 
 /* ---- one ----------------------------------------------------------------------------------- */
 
@@ -25,20 +29,25 @@ static void calls_add(struct ebph_ruling *ruling, const struct conf_list *calls)
 	}
 }
 
+void rule_of_settings(const struct conf_settings *settings, struct ebph_rule *ret)
+{
+	ret->normal_wait_ns = settings->normal_wait_ns;
+	ret->delay_base_ns = settings->delay_base_ns;
+	ret->max_delay_ns = settings->max_delay_ns;
+	ret->tolerance = settings->tolerance;
+	ret->exec_abort_limit = settings->exec_abort_limit;
+	ret->anomaly_limit = settings->anomaly_limit;
+	ret->tolerize_limit = settings->tolerize_limit;
+	ret->delay_curve = (__u32)settings->delay_curve;
+	ret->delay_on = (__u32)settings->delay_on;
+	ret->mode = (__u32)settings->mode;
+}
+
 static void ruling_of_settings(const struct conf *conf, const struct conf_settings *settings,
 			       struct ebph_ruling *ret)
 {
 	memset(ret, 0, sizeof(*ret)); /* they are compared as bytes */
-	ret->rule.normal_wait_ns = settings->normal_wait_ns;
-	ret->rule.delay_base_ns = settings->delay_base_ns;
-	ret->rule.max_delay_ns = settings->max_delay_ns;
-	ret->rule.tolerance = settings->tolerance;
-	ret->rule.exec_abort_limit = settings->exec_abort_limit;
-	ret->rule.anomaly_limit = settings->anomaly_limit;
-	ret->rule.tolerize_limit = settings->tolerize_limit;
-	ret->rule.delay_curve = (__u32)settings->delay_curve;
-	ret->rule.delay_on = (__u32)settings->delay_on;
-	ret->rule.mode = (__u32)settings->mode;
+	rule_of_settings(settings, &ret->rule);
 	calls_add(ret, &conf->allow.calls);
 	calls_add(ret, &settings->allow_calls);
 }

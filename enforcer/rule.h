@@ -22,6 +22,9 @@ struct rules {
 
 void rules_free(struct rules *rules);
 
+/* In the terms of the kernel, but for .allowed, which stays. */
+void rule_of_settings(const struct conf_settings *settings, struct ebph_rule *ret);
+
 /**
  * rules_renew() - hands the programs what the configuration says of single programs, at the start
  * and at a reload; it holds for those that run, too.

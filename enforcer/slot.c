@@ -36,8 +36,7 @@ bool profiles_room(struct profiles *profiles, uint64_t bytes, uint32_t slot)
 	if (profiles->notes[slot].n_twins)
 		return true;
 	/* One at a time: it leaves before the next one may. */
-	if (slot && memory <= limit &&
-	    !__atomic_load_n(&profiles->kernel->heads[slot].tasks, __ATOMIC_ACQUIRE))
+	if (slot && memory <= limit && !profile_runs(profiles, slot))
 		return true;
 	profiles->wants_memory = true;
 	return false;
@@ -250,10 +249,7 @@ int profiles_retire(struct profiles *profiles, uint32_t *slots, uint32_t n,
 	/* Who found a slot by its key before has entered it after this. */
 	running_programs_wait();
 	for (uint32_t i = 0; i < hidden; i++) {
-		const struct ebph_profile *head = &profiles->kernel->heads[slots[i]];
-
-		if (__atomic_load_n(&head->tasks, __ATOMIC_ACQUIRE) ||
-		    !unchanged(context, slots[i]))
+		if (profile_runs(profiles, slots[i]) || !unchanged(context, slots[i]))
 			key_restore(profiles, slots[i]);
 		else
 			slots[left++] = slots[i];

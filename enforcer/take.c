@@ -96,20 +96,26 @@ int words_take(struct keep *keep, uint32_t slot, const uint64_t *words, size_t n
 	return r ? r : words_merge(keep, slot, words, n_words);
 }
 
+void head_count(struct ebph_profile *head, const struct image *image, int times)
+{
+	uint64_t factor = (uint64_t)(int64_t)times; /* numbers without sign wrap round */
+
+	__atomic_add_fetch(&head->calls, factor * image->calls, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&head->normal_calls, factor * image->normal_calls, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&head->anomalies, factor * image->anomalies, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&head->stop_ns, factor * image->stop_ns, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&head->stops, (uint32_t)factor * image->stops, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&head->aborts, (uint32_t)factor * image->aborts, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&head->runs, (uint32_t)factor * image->runs, __ATOMIC_RELAXED);
+}
+
 void restore_head(struct keep *keep, uint32_t slot, const struct image *image)
 {
 	struct ebph_profile *head = keep_head(keep, slot);
 	uint64_t due = 0, latest = now_ns(CLOCK_BOOTTIME) + keep->conf->detection.normal_wait_ns;
 
-	/* Programs run and add to it, too. */
-	__atomic_add_fetch(&head->calls, image->calls, __ATOMIC_RELAXED);
-	__atomic_add_fetch(&head->normal_calls, image->normal_calls, __ATOMIC_RELAXED);
-	__atomic_add_fetch(&head->anomalies, image->anomalies, __ATOMIC_RELAXED);
+	head_count(head, image, 1);
 	__atomic_add_fetch(&head->normal_anomalies, image->normal_anomalies, __ATOMIC_RELAXED);
-	__atomic_add_fetch(&head->stop_ns, image->stop_ns, __ATOMIC_RELAXED);
-	__atomic_add_fetch(&head->stops, image->stops, __ATOMIC_RELAXED);
-	__atomic_add_fetch(&head->aborts, image->aborts, __ATOMIC_RELAXED);
-	__atomic_add_fetch(&head->runs, image->runs, __ATOMIC_RELAXED);
 	if (!head->last_run_ns)
 		head->last_run_ns = image->last_run_ns - keep->real_offset_ns;
 	if (image->state != EBPH_STATE_FROZEN)
@@ -167,7 +173,7 @@ static int training_take(struct keep *keep, uint32_t slot, const struct image *i
 	if (!r && frozen)
 		state_set(keep, slot, EBPH_STATE_LOADING, EBPH_STATE_FROZEN);
 	if (r) /* they are counted when it succeeds */
-		head_take_away(head, image);
+		head_count(head, image, -1);
 	return r;
 }
 

@@ -10,17 +10,6 @@
 #include "enforcer/log.h"
 #include "enforcer/restore.h"
 
-void head_take_away(struct ebph_profile *head, const struct image *taken)
-{
-	__atomic_sub_fetch(&head->calls, taken->calls, __ATOMIC_RELAXED);
-	__atomic_sub_fetch(&head->normal_calls, taken->normal_calls, __ATOMIC_RELAXED);
-	__atomic_sub_fetch(&head->anomalies, taken->anomalies, __ATOMIC_RELAXED);
-	__atomic_sub_fetch(&head->stop_ns, taken->stop_ns, __ATOMIC_RELAXED);
-	__atomic_sub_fetch(&head->stops, taken->stops, __ATOMIC_RELAXED);
-	__atomic_sub_fetch(&head->aborts, taken->aborts, __ATOMIC_RELAXED);
-	__atomic_sub_fetch(&head->runs, taken->runs, __ATOMIC_RELAXED);
-}
-
 void twin_unite(struct keep *keep, uint32_t slot, struct record *entry)
 {
 	uint32_t old = entry->slot;
@@ -40,7 +29,7 @@ void twin_unite(struct keep *keep, uint32_t slot, struct record *entry)
 		return;
 	}
 	profile_follow(keep->profiles, old, slot);
-	head_take_away(keep_head(keep, old), &image);
+	head_count(keep_head(keep, old), &image, -1);
 	keep->profiles->notes[old].entry = NULL;
 	keep->profiles->notes[old].twin = slot;
 	keep->profiles->notes[slot].n_twins++;
@@ -75,7 +64,7 @@ int twin_take(struct keep *keep, uint32_t old)
 	image.state = EBPH_STATE_TRAINING; /* of the head counters only */
 	image.normal_anomalies = 0;
 	restore_head(keep, slot, &image);
-	head_take_away(keep_head(keep, old), &image);
+	head_count(keep_head(keep, old), &image, -1);
 	keep_unsaved(keep, slot);
 	return 0;
 }
