@@ -20,19 +20,7 @@ static const struct daemon_conf long_delays = {
 /* Starts an enforcing daemon and has it stop the example. */
 static void delayed_start(struct daemon *daemon, struct child *child)
 {
-	const char *path = strdup(program_path(PROGRAM("lines")));
-
-	daemon_start(daemon, "enforce", &long_delays);
-	train(daemon, path, (const char *const[]){path, NULL});
-	child_start(child, (const char *const[]){path, "x", NULL}, NULL);
-	REQUIRE(child_wait_stopped(child), "it was not stopped: %s", child->output);
-	event_wait(daemon, "stop", "call", "write", NULL);
-}
-
-static void runs_on(struct child *child)
-{
-	CHECK(child_wait(child) == 0, "%s", child->output);
-	CHECK(!strcmp(child->output, "one\ntwo\n"), "it wrote %s", child->output);
+	daemon_start_delaying(daemon, &long_delays, child);
 }
 
 /* The fields of /proc/PID/stat from the name on; "" when there is no such process. */
@@ -63,7 +51,7 @@ static void killed(void)
 	delayed_start(&daemon, &child);
 	kill(daemon.pid, SIGKILL);
 	CHECK(WIFSIGNALED(daemon_wait(&daemon)), "it did not die");
-	runs_on(&child);
+	delayed_runs_on(&child);
 }
 
 static void ended(void)
@@ -73,7 +61,7 @@ static void ended(void)
 
 	delayed_start(&daemon, &child);
 	daemon_stop(&daemon);
-	runs_on(&child);
+	delayed_runs_on(&child);
 }
 
 static void guardian_killed(void)
@@ -91,7 +79,7 @@ static void guardian_killed(void)
 	CHECK(renewed > 0 && renewed != guardian && !kill(renewed, 0), "there is no other");
 	kill(daemon.pid, SIGKILL);
 	CHECK(WIFSIGNALED(daemon_wait(&daemon)), "it did not die");
-	runs_on(&child);
+	delayed_runs_on(&child);
 }
 
 /* Kills both, so that the daemon cannot start another guardian in between. */
@@ -130,7 +118,7 @@ static void both_killed_release(void)
 	CHECK(RUN(&release, "build/ebphd", "--config", conf, "--release") == 0, "%s",
 	      release.output);
 	CHECK(strstr(release.output, "released 1 delayed processes"), "%s", release.output);
-	runs_on(&child);
+	delayed_runs_on(&child);
 }
 
 static void both_killed_restart(void)
@@ -143,7 +131,7 @@ static void both_killed_restart(void)
 	both_kill(&daemon);
 	CHECK(is_stopped(child.pid), "it runs although nobody released it");
 	daemon_start(&next, "dry-run", NULL);
-	runs_on(&child);
+	delayed_runs_on(&child);
 	daemon_stop(&next);
 	log = daemon_log(&next);
 	CHECK(strstr(log, "released 1 processes that a dead ebphd had delayed"), "%s", log);
@@ -162,7 +150,7 @@ static void stopped(void)
 	child_start(&child, (const char *const[]){path, "x", NULL}, NULL);
 	REQUIRE(child_wait_stopped(&child), "it was not stopped: %s", child.output);
 	kill(daemon.pid, SIGSTOP);
-	runs_on(&child);
+	delayed_runs_on(&child);
 	kill(daemon.pid, SIGCONT);
 	daemon_stop(&daemon);
 }

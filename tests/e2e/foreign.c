@@ -155,19 +155,8 @@ static void undone(void)
 static void delayed_start(struct daemon *daemon, struct child *child)
 {
 	const struct daemon_conf conf = {.response = "deferral = yes\ndelay_base = 1s\n"};
-	const char *path = strdup(program_path(PROGRAM("lines")));
 
-	daemon_start(daemon, "enforce", &conf);
-	train(daemon, path, (const char *const[]){path, NULL});
-	child_start(child, (const char *const[]){path, "x", NULL}, NULL);
-	REQUIRE(child_wait_stopped(child), "it was not stopped: %s", child->output);
-	event_wait(daemon, "stop", "call", "write", NULL);
-}
-
-static void runs_on(struct child *child)
-{
-	CHECK(child_wait(child) == 0, "%s", child->output);
-	CHECK(!strcmp(child->output, "one\ntwo\n"), "it wrote %s", child->output);
+	daemon_start_delaying(daemon, &conf, child);
 }
 
 /* Whom somebody has stopped meanwhile is not continued when his time is over. */
@@ -184,7 +173,7 @@ static void stop_lasts(void)
 	CHECK(json_is_true(json_object_get(release, "stopped_by_others")), "nothing was noted");
 	CHECK(!waitpid(child.pid, &status, WCONTINUED | WNOHANG), "it was continued");
 	CHECK(!kill(child.pid, SIGCONT), "%s", strerror(errno)); /* its time is over */
-	runs_on(&child);
+	delayed_runs_on(&child);
 	daemon_stop(&daemon);
 }
 
@@ -202,7 +191,7 @@ static void suspended(void)
 	CHECK(WIFSTOPPED(status) && WSTOPSIG(status) == SIGTSTP, "status %#x",
 	      (unsigned int)status);
 	CHECK(!kill(child.pid, SIGCONT), "%s", strerror(errno));
-	runs_on(&child);
+	delayed_runs_on(&child);
 	daemon_stop(&daemon);
 }
 
@@ -218,7 +207,7 @@ static void stop_taken_back(void)
 	CHECK(kill(child.pid, SIGCONT) && errno == EPERM, "it was not refused");
 	release = event_wait(&daemon, "release", NULL);
 	CHECK(!json_object_get(release, "stopped_by_others"), "it is still noted");
-	runs_on(&child);
+	delayed_runs_on(&child);
 	daemon_stop(&daemon);
 }
 

@@ -400,3 +400,21 @@ void train(struct daemon *daemon, const char *program, const char *const *argv)
 	run_until(daemon, argv, "state", "normal");
 	event_wait(daemon, "state", "path", program, "after", "normal", NULL);
 }
+
+void daemon_start_delaying(struct daemon *daemon, const struct daemon_conf *conf,
+			   struct child *child)
+{
+	const char *path = strdup(program_path(PROGRAM("lines")));
+
+	daemon_start(daemon, "enforce", conf);
+	train(daemon, path, (const char *const[]){path, NULL});
+	child_start(child, (const char *const[]){path, "x", NULL}, NULL);
+	REQUIRE(child_wait_stopped(child), "it was not stopped: %s", child->output);
+	event_wait(daemon, "stop", "call", "write", NULL);
+}
+
+void delayed_runs_on(struct child *child)
+{
+	CHECK(child_wait(child) == 0, "%s", child->output);
+	CHECK(!strcmp(child->output, "one\ntwo\n"), "it wrote %s", child->output);
+}

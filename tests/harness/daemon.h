@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+struct child;
+
 struct daemon {
 	pid_t pid;
 	char folder[64]; /* configuration, event file, log */
@@ -94,6 +96,16 @@ void run_until(struct daemon *daemon, const char *const *argv, const char *name,
 
 /* Runs @argv until its profile is normal; @program is its absolute path. */
 void train(struct daemon *daemon, const char *program, const char *const *argv);
+
+/*
+ * Starts an enforcing ebphd, trains the example and starts it as @child with one line more, at
+ * which it is stopped.
+ */
+void daemon_start_delaying(struct daemon *daemon, const struct daemon_conf *conf,
+			   struct child *child);
+
+/* Waits for its end, and checks that it did all that it does undisturbed. */
+void delayed_runs_on(struct child *child);
 
 /* The absolute path of a program under test; static. */
 const char *program_path(const char *relative);
