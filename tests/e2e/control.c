@@ -233,7 +233,7 @@ static void settings(void)
 
 	start(&daemon, NULL, &conf);
 	rows_run(rows);
-	CHECK(daemon_child(&daemon, "ebph-guardian"), "it enforced without a guardian");
+	CHECK(daemon_child(&daemon, GUARDIAN), "it enforced without a guardian");
 	daemon_drop_in(&daemon, "[response]\ntolerance = x\n");
 	CTL(1, "tolerance: 'x' is not a whole number", "reload");
 	daemon_stop(&daemon);

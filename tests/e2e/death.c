@@ -23,26 +23,6 @@ static void delayed_start(struct daemon *daemon, struct child *child)
 	daemon_start_delaying(daemon, &long_delays, child);
 }
 
-/* The fields of /proc/PID/stat from the name on; "" when there is no such process. */
-static const char *stat_of(const char *pid, char line[static 512])
-{
-	char path[300];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%s/stat", pid);
-	file = fopen(path, "re");
-	if (!file || !fgets(line, 512, file))
-		line[0] = '\0';
-	if (file)
-		fclose(file);
-	return strchr(line, '(') ? strchr(line, '(') : "";
-}
-
-static pid_t guardian_of(const struct daemon *daemon)
-{
-	return daemon_child(daemon, "ebph-guardian");
-}
-
 static void killed(void)
 {
 	struct daemon daemon;
@@ -71,38 +51,15 @@ static void guardian_killed(void)
 	pid_t guardian, renewed;
 
 	delayed_start(&daemon, &child);
-	guardian = guardian_of(&daemon);
+	guardian = daemon_child(&daemon, GUARDIAN);
 	REQUIRE(guardian > 0, "there is no guardian");
 	kill(guardian, SIGKILL);
-	/* By its pid, not by guardian_of(): it may not have given itself its name yet. */
+	/* By its pid, not by its name: it may not have given itself one yet. */
 	renewed = (pid_t)event_number(event_wait(&daemon, "guardian", NULL), "pid");
 	CHECK(renewed > 0 && renewed != guardian && !kill(renewed, 0), "there is no other");
 	kill(daemon.pid, SIGKILL);
 	CHECK(WIFSIGNALED(daemon_wait(&daemon)), "it did not die");
 	delayed_runs_on(&child);
-}
-
-/* Kills both, so that the daemon cannot start another guardian in between. */
-static void both_kill(struct daemon *daemon)
-{
-	pid_t guardian = guardian_of(daemon);
-	int status;
-
-	REQUIRE(guardian > 0, "there is no guardian");
-	kill(daemon->pid, SIGSTOP);
-	REQUIRE(waitpid(daemon->pid, &status, WUNTRACED) == daemon->pid && WIFSTOPPED(status),
-		"the daemon does not stop");
-	kill(guardian, SIGKILL);
-	kill(daemon->pid, SIGKILL);
-	CHECK(WIFSIGNALED(daemon_wait(daemon)), "it did not die");
-}
-
-static bool is_stopped(pid_t pid)
-{
-	char name[16], line[512];
-
-	snprintf(name, sizeof(name), "%d", pid);
-	return strstr(stat_of(name, line), ") T ");
 }
 
 static void both_killed_release(void)
@@ -112,8 +69,8 @@ static void both_killed_release(void)
 	char conf[128];
 
 	delayed_start(&daemon, &child);
-	both_kill(&daemon);
-	CHECK(is_stopped(child.pid), "it runs although nobody released it");
+	daemon_kill_both(&daemon);
+	CHECK(child_is_stopped(&child), "it runs although nobody released it");
 	snprintf(conf, sizeof(conf), "%s/ebph.conf", daemon.folder);
 	CHECK(RUN(&release, "build/ebphd", "--config", conf, "--release") == 0, "%s",
 	      release.output);
@@ -128,8 +85,8 @@ static void both_killed_restart(void)
 	char *log;
 
 	delayed_start(&daemon, &child);
-	both_kill(&daemon);
-	CHECK(is_stopped(child.pid), "it runs although nobody released it");
+	daemon_kill_both(&daemon);
+	CHECK(child_is_stopped(&child), "it runs although nobody released it");
 	daemon_start(&next, "dry-run", NULL);
 	delayed_runs_on(&child);
 	daemon_stop(&next);

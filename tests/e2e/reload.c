@@ -54,7 +54,7 @@ static void modes(void)
 
 	daemon_reload(&daemon, "[enforcer]\nmode = enforce\n", "taken");
 	check_logged(&daemon, "[enforcer] mode: dry-run -> enforce");
-	CHECK(daemon_child(&daemon, "ebph-guardian"), "there is no guardian");
+	CHECK(daemon_child(&daemon, GUARDIAN), "there is no guardian");
 	CHECK(!strcmp(event_text(excess(&daemon, path), "mode"), "enforce"), "not enforcing");
 	event_wait(&daemon, "stop", "path", path, NULL);
 	event_wait(&daemon, "release", NULL);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pty.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -115,6 +116,20 @@ int child_wait(struct child *child)
 bool child_wait_stopped(struct child *child)
 {
 	return WIFSTOPPED(state_wait(child, true));
+}
+
+bool child_is_stopped(const struct child *child)
+{
+	char path[32], line[512], *end = NULL;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", child->pid);
+	file = fopen(path, "re");
+	if (file && fgets(line, sizeof(line), file))
+		end = strrchr(line, ')');
+	if (file)
+		fclose(file);
+	return end && !strncmp(end, ") T", 3);
 }
 
 void child_ask(struct child *child, const char *line)

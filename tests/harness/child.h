@@ -34,6 +34,9 @@ int child_wait(struct child *child);
 /* Waits until it is stopped. Return: false when it ended instead. */
 bool child_wait_stopped(struct child *child);
 
+/* Is it stopped at this moment? Says nothing of a stop that child_wait() has still to see. */
+bool child_is_stopped(const struct child *child);
+
 /* Writes @line and reads one line of answer, which stands in .output then. */
 void child_ask(struct child *child, const char *line);
 

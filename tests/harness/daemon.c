@@ -204,6 +204,20 @@ pid_t daemon_child(const struct daemon *daemon, const char *name)
 	return found;
 }
 
+void daemon_kill_both(struct daemon *daemon)
+{
+	pid_t guardian = daemon_child(daemon, GUARDIAN);
+	int status;
+
+	REQUIRE(guardian > 0, "there is no guardian");
+	kill(daemon->pid, SIGSTOP);
+	REQUIRE(waitpid(daemon->pid, &status, WUNTRACED) == daemon->pid && WIFSTOPPED(status),
+		"the daemon does not stop");
+	kill(guardian, SIGKILL);
+	kill(daemon->pid, SIGKILL);
+	CHECK(WIFSIGNALED(daemon_wait(daemon)), "it did not die");
+}
+
 /* ---- events ------------------------------------------------------------------------------ */
 
 static void line_take(struct daemon *daemon, const char *line)

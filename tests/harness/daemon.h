@@ -52,8 +52,13 @@ json_t *daemon_reload(struct daemon *daemon, const char *text, const char *resul
 /* Waits for its end after it was killed or has failed. Return: the wait status. */
 int daemon_wait(struct daemon *daemon);
 
+#define GUARDIAN "ebph-guardian"
+
 /* Its child that calls itself @name; 0 when there is none. */
 pid_t daemon_child(const struct daemon *daemon, const char *name);
+
+/* Kills it and its guardian with SIGKILL, so that neither can start the other again. */
+void daemon_kill_both(struct daemon *daemon);
 
 /* What it wrote for people, to be freed. */
 char *daemon_log(struct daemon *daemon);

@@ -32,6 +32,7 @@ struct test {
 	X(deferral) \
 	X(trap) \
 	X(death) \
+	X(hang) \
 	X(refusal) \
 	X(learning) \
 	X(attack) \

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A hundred processes are delayed at once, and something happens to those who are to release them.
+ * How long it takes is said; whoever is never released runs into the time limit of the test.
+ */
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "enforcer/kernel.h"
+#include "enforcer/util.h"
+#include "tests/bpf/rig.h"
+#include "tests/harness/child.h"
+#include "tests/harness/daemon.h"
+#include "tests/harness/tap.h"
+#include "ebph.skel.h"
+
+#define CROWD	    100
+#define LONG_ROUNDS 20 /* of five blows: 100 */
+#define POLL_NS	    20000000
+
+/* ---- what happens ------------------------------------------------------------------------ */
+
+static void daemon_killed(struct daemon *daemon)
+{
+	kill(daemon->pid, SIGKILL);
+	CHECK(WIFSIGNALED(daemon_wait(daemon)), "it did not die");
+}
+
+static void guardian_killed(struct daemon *daemon)
+{
+	pid_t guardian = daemon_child(daemon, GUARDIAN);
+
+	REQUIRE(guardian > 0, "there is no guardian");
+	kill(guardian, SIGKILL);
+}
+
+/* As the service manager does, which calls ebphd --release whenever ebphd has ended. */
+static void both_killed(struct daemon *daemon)
+{
+	struct child release;
+	char conf[128];
+
+	daemon_kill_both(daemon);
+	snprintf(conf, sizeof(conf), "%s/ebph.conf", daemon->folder);
+	CHECK(RUN(&release, "build/ebphd", "--config", conf, "--release") == 0, "%s",
+	      release.output);
+}
+
+static void daemon_stopped(struct daemon *daemon)
+{
+	kill(daemon->pid, SIGSTOP);
+}
+
+static void text_write(const char *path, const char *text)
+{
+	AUTO_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT)
+		skip("this kernel has no SysRq key");
+	REQUIRE(fd >= 0 && write(fd, text, strlen(text)) > 0, "%s: %s", path, strerror(errno));
+}
+
+/* The kernel's own OOM killer, called by hand, with ebphd as the likeliest victim. */
+static void memory_gone(struct daemon *daemon)
+{
+	char path[64];
+	int status;
+
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", daemon->pid);
+	text_write(path, "1000");
+	text_write("/proc/sysrq-trigger", "f");
+	status = daemon_wait(daemon);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %#x",
+	      (unsigned int)status);
+}
+
+#define LATER "delay_base = 10s\nmax_delay = 1h\n" /* nobody's time comes during the test */
+#define SOON  "delay_base = 1s\n"
+
+struct blow {
+	const char *name;
+	void (*strike)(struct daemon *daemon);
+	const char *response; /* LATER where all are to be released before their time */
+};
+
+static const struct blow daemon_killed_blow = {"ebphd killed", daemon_killed, LATER};
+static const struct blow guardian_killed_blow = {"its guardian killed", guardian_killed, SOON};
+static const struct blow both_killed_blow = {"both killed", both_killed, LATER};
+static const struct blow daemon_stopped_blow = {"ebphd stopped", daemon_stopped, SOON};
+static const struct blow memory_gone_blow = {"ebphd killed for its memory", memory_gone, LATER};
+
+/* ---- those who are delayed --------------------------------------------------------------- */
+
+static struct child crowd[CROWD];
+
+static size_t crowd_stopped(void)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < CROWD; i++)
+		n += child_is_stopped(&crowd[i]);
+	return n;
+}
+
+/* Return: after how many ns nobody was stopped any more. */
+static uint64_t crowd_await(void)
+{
+	const struct timespec pause = {.tv_nsec = POLL_NS};
+	uint64_t begin_ns = now_ns(CLOCK_MONOTONIC);
+
+	while (crowd_stopped())
+		nanosleep(&pause, NULL);
+	return now_ns(CLOCK_MONOTONIC) - begin_ns;
+}
+
+/* Return: how long it took, in ns, until nobody was stopped any more. */
+static uint64_t round_play(const struct blow *blow)
+{
+	const char *path = strdup(program_path(PROGRAM("lines")));
+	const struct daemon_conf conf = {.response = blow->response};
+	struct daemon daemon;
+	uint64_t ns;
+	size_t n;
+
+	daemon_start(&daemon, "enforce", &conf);
+	train(&daemon, path, (const char *const[]){path, NULL});
+	for (size_t i = 0; i < CROWD; i++)
+		child_start(&crowd[i], (const char *const[]){path, "x", NULL}, NULL);
+	for (size_t i = 0; i < CROWD; i++)
+		REQUIRE(child_wait_stopped(&crowd[i]), "%zu was not stopped", i);
+	n = crowd_stopped();
+	CHECK(n == CROWD || !strcmp(blow->response, SOON), "%zu are stopped", n);
+	blow->strike(&daemon);
+	ns = crowd_await();
+	for (size_t i = 0; i < CROWD; i++)
+		delayed_runs_on(&crowd[i]);
+	if (daemon.pid) {
+		kill(daemon.pid, SIGCONT);
+		daemon_stop(&daemon);
+	}
+	return ns;
+}
+
+static void rounds_play(const struct blow *blow, size_t rounds)
+{
+	uint64_t most_ns = 0;
+
+	for (size_t i = 0; i < rounds; i++) {
+		uint64_t ns = round_play(blow);
+
+		most_ns = ns > most_ns ? ns : most_ns;
+	}
+	note("%s: %zu times %d delayed; the last went on after at most %.2f s", blow->name, rounds,
+	     CROWD, (double)most_ns / NSEC_PER_SEC);
+}
+
+static void short_form(void)
+{
+	rounds_play(&daemon_killed_blow, 1);
+	rounds_play(&daemon_stopped_blow, 1);
+	rounds_play(&memory_gone_blow, 1);
+}
+
+#define LONG_FORM(blow)                                                                            \
+	static void blow##_often(void)                                                             \
+	{                                                                                          \
+		rounds_play(&blow##_blow, LONG_ROUNDS);                                            \
+	}
+LONG_FORM(daemon_killed)
+LONG_FORM(guardian_killed)
+LONG_FORM(both_killed)
+LONG_FORM(daemon_stopped)
+LONG_FORM(memory_gone)
+
+/* ---- a full ring ------------------------------------------------------------------------- */
+
+#define FIRST	     30
+#define KNOWN	     12 /* calls from FIRST on, which the profile knows */
+#define STRANGE_CALL 99 /* and one that it does not */
+#define HOUR_NS	     (3600ull * NSEC_PER_SEC)
+
+/* Nobody else can be stopped: sys_enter is not attached, the child feeds it its own calls. */
+static void ring_fill(int hot_path_fd, size_t calls)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (size_t i = 0; i < calls; i++)
+		rig_call(hot_path_fd, STRANGE_CALL);
+	_exit(0);
+}
+
+/* Takes no news: each stop of @pid stays in the ring. Return: how often it was stopped. */
+static size_t stops_count(pid_t pid)
+{
+	size_t n = 0;
+	int status;
+
+	while (waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status)) {
+		n++;
+		kill(pid, SIGCONT);
+	}
+	CHECK(WIFEXITED(status) && !WEXITSTATUS(status), "status %#x", (unsigned int)status);
+	return n;
+}
+
+static void full_ring(void)
+{
+	struct rig rig;
+	struct ebph_settings *settings;
+	size_t room, n;
+	uint64_t left_out;
+	pid_t pid;
+	int r;
+
+	rig_new(&rig, 16);
+	settings = kernel_settings(rig.kernel);
+	settings->mode = EBPH_MODE_ENFORCE;
+	settings->delay_base_ns = settings->max_delay_ns = HOUR_NS;
+	settings->anomaly_limit = settings->tolerize_limit = UINT32_MAX;
+	settings->tolerance = settings->auto_tolerize = 0;
+	settings->heartbeat_ns = now_ns(CLOCK_MONOTONIC) + HOUR_NS;
+	for (uint64_t i = 0; i < 4 * KNOWN; i++)
+		rig_call(rig_hot_path_fd(&rig), FIRST + i % KNOWN);
+	rig_poll(&rig);
+	r = profile_command(rig.profiles, rig_slot(&rig, "/proc/self/exe"), EBPH_VERB_NORMALIZE);
+	REQUIRE(!r, "%s", strerror(-r));
+	room = bpf_map__max_entries(rig.kernel->skeleton->maps.stops) /
+	       sizeof(struct ebph_event_stop);
+	pid = fork();
+	REQUIRE(pid >= 0, "fork: %s", strerror(errno));
+	if (!pid)
+		ring_fill(rig_hot_path_fd(&rig), room);
+	n = stops_count(pid);
+	left_out = kernel_counter(rig.kernel, EBPH_COUNT_STOP_UNRECORDED);
+	note("%zu stops, then %llu left out", n, (unsigned long long)left_out);
+	CHECK(n > room / 4 && n < room && left_out > 0, "%zu stops of %zu, %llu left out", n, room,
+	      (unsigned long long)left_out);
+	rig_free(&rig);
+}
+
+const struct test hang_tests[] = {
+	{.name = "hang: a hundred are delayed, and ebphd dies or hangs",
+	 .run = short_form,
+	 .is_once = true},
+	{.name = "hang: with no room to record it nobody is stopped",
+	 .run = full_ring,
+	 .is_once = true},
+	{.name = "hang: ebphd killed, 20 times", .run = daemon_killed_often, .is_long = true},
+	{.name = "hang: guardian killed, 20 times", .run = guardian_killed_often, .is_long = true},
+	{.name = "hang: both killed, 20 times", .run = both_killed_often, .is_long = true},
+	{.name = "hang: ebphd stopped, 20 times", .run = daemon_stopped_often, .is_long = true},
+	{.name = "hang: out of memory, 20 times", .run = memory_gone_often, .is_long = true},
+	{},
+};
