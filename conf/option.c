@@ -194,8 +194,9 @@ const struct conf_option conf_options[] = {
 		"Recent anomalies that cost nothing: no call is delayed until there are more than "
 		"this many."),
 	BOOL(response, deferral, "no",
-	     "yes: a delay is served before the call takes effect, where the kernel has fmod_ret: "
-	     "the process is stopped in the middle of the call, which is made again afterwards. "
+	     "yes: a delay is served before the call takes effect, where the kernel has fmod_ret "
+	     "or bpf among its security modules: the process is stopped in the middle of the call, "
+	     "which is made again afterwards. "
 	     "It takes some fifty hooks. no: the call runs, and the process is stopped after it. "
 	     "New, and not yet tried on many programs: try it.",
 	     AT_START),

@@ -108,7 +108,7 @@ void method_status(struct control *control, struct client *client)
 		EBPH_VERSION, "kernel", kernel_release_name(), "pid", (int)getpid(), "uptime_ms",
 		(json_int_t)((now_ns(CLOCK_MONOTONIC) - control->started_ns) / NSEC_PER_MSEC),
 		"mode", conf_mode_name(control->reload.conf->enforcer.mode), "abort_rung",
-		abort_rung_name(kernel->rung), "deferral", kernel->defers, "breaker",
+		abort_rung_name(kernel->rung), "deferral", kernel->defers != HOOK_NONE, "breaker",
 		breaker_is_open(control) ? "open" : "closed", "delayed",
 		(json_int_t)control->reload.sink->delays->n, "clients",
 		(json_int_t)control->n_clients, "health", health(control, counted), "counters",
@@ -130,21 +130,29 @@ static void mechanism_add(json_t *array, const char *name, bool works, const cha
 					       "meaning", meaning));
 }
 
+static const char *deferral_means(const struct control *control)
+{
+	static const char *const by[] = {
+		[HOOK_FMOD_RET] = "delays before the call takes effect, by fmod_ret",
+		[HOOK_LSM] = "delays before the call takes effect, by lsm",
+		[HOOK_NONE] = "this kernel has neither fmod_ret nor lsm: delays come after the "
+			      "call",
+	};
+
+	if (!control->reload.conf->response.deferral)
+		return "not wanted: deferral = no; delays come after the call";
+	return by[control->kernel->defers];
+}
+
 /* As was found when the daemon started: to try again would hold up those who are to be released. */
 void method_support(struct control *control, struct client *client)
 {
 	const struct kernel *kernel = control->kernel;
-	const struct conf *conf = control->reload.conf;
 	json_t *mechanisms = json_array();
 
 	mechanism_add(mechanisms, "delay", true,
 		      "a process stands still after the call, by bpf_send_signal");
-	mechanism_add(mechanisms, "deferral", kernel->defers,
-		      kernel->defers	      ? "delays before the call takes effect, by fmod_ret" :
-		      conf->response.deferral ? "this kernel has no fmod_ret: delays come after "
-						"the call" :
-						"not wanted: deferral = no; delays come after the "
-						"call");
+	mechanism_add(mechanisms, "deferral", kernel->defers != HOOK_NONE, deferral_means(control));
 	mechanism_add(mechanisms, "abort", kernel->rung != ABORT_NONE,
 		      kernel->rung == ABORT_NONE ? "no execve can be refused: neither "
 						   "bpf_override_return nor fmod_ret nor lsm" :

@@ -141,7 +141,7 @@ static int parts_new(struct enforcer *enforcer, enum abort_rung best)
 {
 	const struct conf *conf = enforcer->conf;
 	struct support support;
-	bool has_fmod_ret;
+	enum hook_rung hooks;
 	int r;
 
 	/* In any mode: it may be enforce one day, and programs are loaded all at once. */
@@ -150,14 +150,9 @@ static int parts_new(struct enforcer *enforcer, enum abort_rung best)
 	if (r)
 		return r;
 	support.interrupts = interrupts_visible();
-	/* A trial takes its time. */
-	has_fmod_ret = support.rung == ABORT_FMOD_RET || deferral_possible();
-	support.defers = conf->response.deferral && has_fmod_ret;
-	support.refuses = NULL;
-	if (best <= ABORT_FMOD_RET && has_fmod_ret)
-		support.refuses = "ebph_cont";
-	else if (support.rung == ABORT_LSM)
-		support.refuses = "ebph_lsm_cont";
+	hooks = hook_rung_find(best, support.rung);
+	support.defers = conf->response.deferral ? hooks : HOOK_NONE;
+	support.refuses = best == ABORT_NONE ? HOOK_NONE : hooks;
 	r = kernel_new(conf, &support, &enforcer->kernel);
 	if (r) {
 		log_error("the kernel refuses the BPF programs: %s (--debug tells more)",

@@ -19,9 +19,9 @@ struct kernel {
 	size_t heads_bytes;
 	uint32_t n_slots; /* slots are 1 .. n_slots */
 	enum abort_rung rung;
-	bool defers;	     /* delays are served before the call: bpf/guard.bpf.c */
-	const char *refuses; /* support.refuses */
-	bool preemptible;    /* programs at tracepoints have twins: bpf/second.h */
+	enum hook_rung defers;	/* delays are served before the call: bpf/guard.bpf.c */
+	enum hook_rung refuses; /* a foreign SIGCONT */
+	bool preemptible;	/* programs at tracepoints have twins: bpf/second.h */
 };
 
 #define KERNEL(major, minor) ((major)*1000u + (minor))

@@ -87,29 +87,71 @@ static int uring_select(struct ebph_bpf *skeleton, const struct btf *btf)
 
 #define SIGNALS_PROGRAM "ebph_generate" /* sees signals to whom we have stopped */
 
-#define GUARD_PREFIX	"ebph_g_"
-#define GUARD_FUNCTION	"security_"
+/* Which of them refuses a foreign SIGCONT. */
+static const char *const refusers[] = {
+	[HOOK_FMOD_RET] = "ebph_cont",
+	[HOOK_LSM] = "ebph_lsm_cont",
+};
+
+#define GUARD_PREFIX "ebph_g_"
+
+/* The kernel's function of a hook is called PREFIX and the hook's name. */
+static const char *const guard_prefixes[] = {
+	[HOOK_FMOD_RET] = "security_",
+	[HOOK_LSM] = "bpf_lsm_",
+};
+
+/* Hooks whose name in the list of the security modules is another: include/linux/lsm_hook_defs.h */
+static const struct {
+	const char *guard, *lsm;
+} lsm_names[] = {
+	{"bprm_check", "bprm_check_security"},
+	{"settime64", "settime"},
+};
 
 static bool is_guard(const struct bpf_program *program)
 {
 	return !strncmp(bpf_program__name(program), GUARD_PREFIX, strlen(GUARD_PREFIX));
 }
 
+static const char *guard_hook(const struct bpf_program *program, enum hook_rung rung)
+{
+	const char *name = bpf_program__name(program) + strlen(GUARD_PREFIX);
+
+	for (size_t i = 0; i < ARRAY_SIZE(lsm_names); i++)
+		if (rung == HOOK_LSM && !strcmp(name, lsm_names[i].guard))
+			return lsm_names[i].lsm;
+	return name;
+}
+
+/* They are written for fmod_ret, and do the same by lsm. */
+static int guard_by_lsm(struct bpf_program *program, const char *hook)
+{
+	bpf_program__set_type(program, BPF_PROG_TYPE_LSM);
+	bpf_program__set_expected_attach_type(program, BPF_LSM_MAC);
+	return bpf_program__set_attach_target(program, 0, hook);
+}
+
 /* Those of the guards that this kernel has a function for. */
-static int guards_select(struct ebph_bpf *skeleton, const struct btf *btf)
+static int guards_select(struct ebph_bpf *skeleton, const struct btf *btf, enum hook_rung rung)
 {
 	struct bpf_program *program;
 	char function[128];
 	int r = 0;
 
 	bpf_object__for_each_program(program, skeleton->obj) {
+		const char *hook;
+
 		if (r || !is_guard(program))
 			continue;
-		snprintf(function, sizeof(function), GUARD_FUNCTION "%s",
-			 bpf_program__name(program) + strlen(GUARD_PREFIX));
-		if (btf__find_by_name_kind(btf, function, BTF_KIND_FUNC) < 0)
+		hook = guard_hook(program, rung);
+		snprintf(function, sizeof(function), "%s%s", guard_prefixes[rung], hook);
+		if (btf__find_by_name_kind(btf, function, BTF_KIND_FUNC) < 0) {
 			log_debug("this kernel has no %s", function);
-		else
+			continue;
+		}
+		r = rung == HOOK_LSM ? guard_by_lsm(program, hook) : 0;
+		if (!r)
 			r = program_load(skeleton, bpf_program__name(program), false);
 	}
 	return r;
@@ -142,14 +184,14 @@ int programs_select(struct kernel *kernel, bool interrupts)
 		r = uring_select(skeleton, btf);
 	if (!r && kernel->preemptible)
 		r = twins_select(skeleton);
-	if (!r && kernel->defers)
-		r = guards_select(skeleton, btf);
+	if (!r && kernel->defers != HOOK_NONE)
+		r = guards_select(skeleton, btf, kernel->defers);
 	if (!r)
 		r = rung_select(skeleton, kernel->rung);
 	if (!r)
 		r = program_load(skeleton, SIGNALS_PROGRAM, false);
-	if (!r && kernel->refuses)
-		r = program_load(skeleton, kernel->refuses, false);
+	if (!r && kernel->refuses != HOOK_NONE)
+		r = program_load(skeleton, refusers[kernel->refuses], false);
 	btf__free(btf);
 	return r;
 }
@@ -193,7 +235,7 @@ static int guards_attach(struct kernel *kernel)
 	bpf_object__for_each_program(program, kernel->skeleton->obj)
 		if (!r && is_guard(program) && bpf_program__autoload(program))
 			r = program_attach(kernel, bpf_program__name(program));
-	kernel_settings(kernel)->defer = kernel->defers && !r;
+	kernel_settings(kernel)->defer = kernel->defers != HOOK_NONE && !r;
 	return r;
 }
 
@@ -233,8 +275,8 @@ int programs_arm(struct kernel *kernel)
 
 	if (!r)
 		r = program_attach(kernel, SIGNALS_PROGRAM);
-	if (!r && kernel->refuses)
-		r = program_attach(kernel, kernel->refuses);
+	if (!r && kernel->refuses != HOOK_NONE)
+		r = program_attach(kernel, refusers[kernel->refuses]);
 	return r ? r : guards_attach(kernel);
 }
 

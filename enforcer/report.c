@@ -33,11 +33,13 @@ void report_start(struct report *report, const struct conf *conf, struct kernel 
 {
 	report->since_ns = now_ns(CLOCK_MONOTONIC);
 	report->cpu_ns = cpu_ns();
-	if (conf->enforcer.mode == CONF_MODE_ENFORCE)
-		log_info("enforcing: anomalies are answered by delays %s, and by refused execves "
-			 "(%s)",
-			 kernel_settings(kernel)->defer ? "before the call takes effect" :
-							  "after the call",
+	if (conf->enforcer.mode == CONF_MODE_ENFORCE && kernel_settings(kernel)->defer)
+		log_info("enforcing: anomalies are answered by delays before the call takes effect "
+			 "(%s), and by refused execves (%s)",
+			 hook_rung_name(kernel->defers), abort_rung_name(kernel->rung));
+	else if (conf->enforcer.mode == CONF_MODE_ENFORCE)
+		log_info("enforcing: anomalies are answered by delays after the call, and by "
+			 "refused execves (%s)",
 			 abort_rung_name(kernel->rung));
 	else
 		log_info("running in mode %s: nothing is stopped or refused",

@@ -48,9 +48,16 @@ static bool lsm_fires(struct probe_bpf *probe)
 }
 
 static const struct trial trials[] = {
-	{ABORT_OVERRIDE, "probe_override", NULL},
-	{ABORT_FMOD_RET, "probe_fmod_ret", NULL},
-	{ABORT_LSM, "probe_lsm", lsm_fires},
+	[ABORT_OVERRIDE] = {ABORT_OVERRIDE, "probe_override", NULL},
+	[ABORT_FMOD_RET] = {ABORT_FMOD_RET, "probe_fmod_ret", NULL},
+	[ABORT_LSM] = {ABORT_LSM, "probe_lsm", lsm_fires},
+};
+
+/* An execve is refused on the very same hooks. */
+static const enum abort_rung hook_trials[] = {
+	[HOOK_FMOD_RET] = ABORT_FMOD_RET,
+	[HOOK_LSM] = ABORT_LSM,
+	[HOOK_NONE] = ABORT_NONE,
 };
 
 static bool trial_passes(const struct trial *trial)
@@ -85,11 +92,20 @@ enum abort_rung abort_rung_find(enum abort_rung best)
 	return ABORT_NONE;
 }
 
-bool deferral_possible(void)
+const char *hook_rung_name(enum hook_rung rung)
 {
-	const struct trial trial = {.program = "probe_fmod_ret"};
+	return abort_rung_name(hook_trials[rung]);
+}
 
-	return trial_passes(&trial);
+enum hook_rung hook_rung_find(enum abort_rung best, enum abort_rung found)
+{
+	enum hook_rung rung = best == ABORT_LSM ? HOOK_LSM : HOOK_FMOD_RET;
+
+	/* A trial takes its time. */
+	while (rung < HOOK_NONE && found != hook_trials[rung] &&
+	       !trial_passes(&trials[hook_trials[rung]]))
+		rung++;
+	return rung;
 }
 
 bool interrupts_visible(void)

@@ -29,12 +29,25 @@ int abort_rung_from_name(const char *name, enum abort_rung *ret);
  */
 enum abort_rung abort_rung_find(enum abort_rung best);
 
-/**
- * deferral_possible() - can a delay be served before the call takes effect?
- *
- * By fmod_ret; elsewhere the process is stopped after the call.
+/*
+ * How we are asked before something happens: on the hooks of the security modules, the best first.
+ * They serve delays before the call takes effect, and refuse a foreign SIGCONT.
  */
-bool deferral_possible(void);
+enum hook_rung {
+	HOOK_FMOD_RET, /* at the kernel's functions security_... */
+	HOOK_LSM,      /* among the security modules */
+	HOOK_NONE,     /* we are not: a process is stopped after the call */
+};
+
+/* "fmod_ret", "lsm", "none". */
+const char *hook_rung_name(enum hook_rung rung);
+
+/**
+ * hook_rung_find() - the best of them on this kernel, by trial.
+ * @best:  the first rung to be tried for an abort; where that is lsm, only lsm is tried here
+ * @found: what abort_rung_find() has come to: what works there works here
+ */
+enum hook_rung hook_rung_find(enum abort_rung best, enum abort_rung found);
 
 /**
  * interrupts_visible() - can we see each thread that a stop makes repeat a call?
@@ -47,9 +60,9 @@ bool interrupts_visible(void);
 /* What the response can do on this kernel. */
 struct support {
 	enum abort_rung rung;
-	bool defers;	     /* deferral_possible() */
-	bool interrupts;     /* interrupts_visible() */
-	const char *refuses; /* the program that refuses a foreign SIGCONT; NULL: none can */
+	enum hook_rung defers;	/* delays before the call takes effect, by these hooks */
+	bool interrupts;	/* interrupts_visible() */
+	enum hook_rung refuses; /* a foreign SIGCONT */
 };
 
 #endif

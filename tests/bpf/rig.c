@@ -47,8 +47,10 @@ static void stock(struct rig *rig)
 
 static void rig_make(struct rig *rig, uint32_t n_slots)
 {
-	const struct support support = {
-		.rung = ABORT_NONE, .interrupts = rig->interrupts, .defers = rig->defers};
+	const struct support support = {.rung = ABORT_NONE,
+					.interrupts = rig->interrupts,
+					.defers = rig->defers ? HOOK_FMOD_RET : HOOK_NONE,
+					.refuses = HOOK_NONE};
 	int r;
 
 	REQUIRE(!conf_new_default(&rig->conf), "no memory");

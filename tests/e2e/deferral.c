@@ -231,7 +231,7 @@ static void events_check(struct daemon *daemon, const struct trial *trial)
 }
 
 /* Calls that were never made in training: while one waits it has done nothing, then it is done. */
-static void effects(size_t step)
+static void effects(size_t step, const char *rung)
 {
 	/* Long enough to look at one while it waits: what comes after it takes as long again. */
 	const struct daemon_conf conf = {
@@ -243,7 +243,8 @@ static void effects(size_t step)
 	guarded = strdup(program_path(PROGRAM("guarded")));
 	REQUIRE(mkdtemp(base), "%s", strerror(errno));
 	n = plain_run_all(base, step);
-	daemon_start(&daemon, "enforce", &conf);
+	daemon_start_with(&daemon, "enforce", &conf,
+			  (const char *const[]){"--best-rung", rung, NULL});
 	guarded_train(&daemon);
 	for (size_t i = 0; i < n; i++)
 		stop_check(&trials[i], base);
@@ -258,12 +259,19 @@ static void effects(size_t step)
 
 static void effects_some(void)
 {
-	effects(10);
+	effects(10, "bpf_override_return");
 }
 
 static void effects_all(void)
 {
-	effects(1);
+	effects(1, "bpf_override_return");
+}
+
+static void effects_by_lsm(void)
+{
+	if (!lsm_has_bpf())
+		skip("bpf is not among this kernel's security modules");
+	effects(1, "lsm");
 }
 
 /* ---- which calls these are --------------------------------------------------------------- */
@@ -352,6 +360,7 @@ const struct test deferral_tests[] = {
 	{.name = "deferral: none of all calls that have a guard does",
 	 .run = effects_all,
 	 .is_long = true},
+	{.name = "deferral: likewise by lsm", .run = effects_by_lsm, .is_long = true},
 	{.name = "deferral: every call that has a guard is tried", .run = table, .is_once = true},
 	{.name = "deferral: a foreign SIGCONT does not shorten it",
 	 .run = foreign_continue,

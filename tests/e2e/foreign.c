@@ -93,10 +93,14 @@ static void refused_by(const char *rung)
 	struct daemon daemon;
 	struct child child;
 	json_t *counters;
+	char hooks[48], *log;
 
 	nagged_run(&daemon, "deferral = yes\n" DELAYS, rung, &child, &nagger);
 	counters = counters_ask(&daemon);
 	daemon_stop(&daemon);
+	log = daemon_log(&daemon);
+	snprintf(hooks, sizeof(hooks), "before the call takes effect (%s)", rung);
+	CHECK(strstr(log, hooks), "not by these hooks: %s", log);
 	note("%lu times SIGCONT, %lu of them refused", nagger.counts->sent + nagger.counts->refused,
 	     nagger.counts->refused);
 	CHECK(nagger.counts->refused > 10, "refused %lu times", nagger.counts->refused);
@@ -113,21 +117,9 @@ static void refused(void)
 	refused_by("fmod_ret");
 }
 
-static bool has_lsm(void)
-{
-	char text[256] = "";
-	FILE *file = fopen("/sys/kernel/security/lsm", "re");
-
-	if (file && !fgets(text, sizeof(text), file))
-		text[0] = '\0';
-	if (file)
-		fclose(file);
-	return strstr(text, "bpf");
-}
-
 static void refused_by_lsm(void)
 {
-	if (!has_lsm())
+	if (!lsm_has_bpf())
 		skip("this kernel does not have it");
 	refused_by("lsm");
 }

@@ -362,6 +362,18 @@ const char *program_path(const char *relative)
 	return path;
 }
 
+bool lsm_has_bpf(void)
+{
+	char text[256] = "";
+	FILE *file = fopen("/sys/kernel/security/lsm", "re");
+
+	if (file && !fgets(text, sizeof(text), file))
+		text[0] = '\0';
+	if (file)
+		fclose(file);
+	return strstr(text, "bpf");
+}
+
 json_t *counters_ask(struct daemon *daemon)
 {
 	REQUIRE(!kill(daemon->pid, SIGUSR1), "%s", strerror(errno));

@@ -112,6 +112,9 @@ void daemon_start_delaying(struct daemon *daemon, const struct daemon_conf *conf
 /* Waits for its end, and checks that it did all that it does undisturbed. */
 void delayed_runs_on(struct child *child);
 
+/* Is bpf among this kernel's security modules? Without it, what lsm is to do it does not do. */
+bool lsm_has_bpf(void);
+
 /* The absolute path of a program under test; static. */
 const char *program_path(const char *relative);
 
