@@ -13,6 +13,7 @@
 #include "enforcer/util.h"
 #include "tests/harness/child.h"
 #include "tests/harness/daemon.h"
+#include "tests/harness/shelf.h"
 #include "tests/harness/tap.h"
 
 #define NOBODY 65534
@@ -169,21 +170,35 @@ static void stop_lasts(void)
 	daemon_stop(&daemon);
 }
 
-/* Ctrl-Z: the process may have a handler for it, so it gets the signal after its time. */
+/*
+ * Ctrl-Z: the process may have a handler for it, so it gets the signal after its time. It may have
+ * made some calls by then; this one waits for a line.
+ */
 static void suspended(void)
 {
+	const struct daemon_conf conf = {.response = "delay_base = 1s\ndelay_on = anomaly\n"};
+	const struct child_how how = {.wants_input = true};
 	struct daemon daemon;
 	struct child child;
+	const char *shell;
 	int status;
 
-	delayed_start(&daemon, &child);
+	daemon_start(&daemon, "enforce", &conf);
+	shell = program_copy("/usr/bin/dash", daemon.folder, "shell");
+	train(&daemon, shell, (const char *const[]){shell, "-c", "read line || :", NULL});
+	child_start(&child, (const char *const[]){shell, "-c", "echo one; read line || :", NULL},
+		    &how);
+	REQUIRE(child_wait_stopped(&child), "it was not stopped: %s", child.output);
 	kill(child.pid, SIGTSTP);
+	do
+		REQUIRE(waitpid(child.pid, &status, WUNTRACED) == child.pid && WIFSTOPPED(status),
+			"status %#x", (unsigned int)status);
+	while (WSTOPSIG(status) != SIGTSTP);
 	event_wait(&daemon, "release", NULL);
-	REQUIRE(waitpid(child.pid, &status, WUNTRACED) == child.pid, "%s", strerror(errno));
-	CHECK(WIFSTOPPED(status) && WSTOPSIG(status) == SIGTSTP, "status %#x",
-	      (unsigned int)status);
 	CHECK(!kill(child.pid, SIGCONT), "%s", strerror(errno));
-	delayed_runs_on(&child);
+	child_ask(&child, "\n");
+	CHECK(!strcmp(child.output, "one\n"), "%s", child.output);
+	CHECK(child_wait(&child) == 0, "%s", child.output);
 	daemon_stop(&daemon);
 }
 
