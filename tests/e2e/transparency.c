@@ -39,20 +39,26 @@ static void library_mount(void)
 		"%s: %s", child.output, strerror(errno));
 }
 
-static void suite_run(struct daemon *daemon, const char *name, const char *module)
+#define PARTS_MAX 4
+
+/* Runs the @parts of Python's tests: modules, or classes of one; a list ended by NULL. */
+static void suite_run(struct daemon *daemon, const char *name, const char *const *parts)
 {
-	char out[128], test[64];
+	const char *argv[PARTS_MAX + 4] = {PYTHON, SUITE};
+	char out[128];
 	struct child child;
 
 	snprintf(out, sizeof(out), "%s/%s", daemon->folder, name);
-	snprintf(test, sizeof(test), "test.%s", module);
-	CHECK(RUN(&child, PYTHON, SUITE, out, test) == 0, "%s", child.output);
+	argv[2] = out;
+	for (size_t i = 0; i < PARTS_MAX && parts[i]; i++)
+		argv[3 + i] = parts[i];
+	CHECK(run(&child, argv, NULL) == 0, "%s", child.output);
 	if (child.n_output)
-		note("%s %s: %.2000s", module, name, child.output);
+		note("%s %s: %.2000s", parts[0], name, child.output);
 }
 
 /* Without a drill first: the same daemon follows it, and stops nobody. */
-static void alike(const char *module)
+static void alike(const char *const *parts)
 {
 	const struct daemon_conf plain = {.detection = "normal_wait = 1d\n",
 					  .response = "deferral = yes\n"};
@@ -64,46 +70,50 @@ static void alike(const char *module)
 	drill.drill = "executable = " PYTHON "\none_in = 3\ndelay = 1ms\nduration = 1d\n";
 	library_mount();
 	daemon_start(&without, "enforce", &plain);
-	suite_run(&without, "without", module);
+	suite_run(&without, "without", parts);
 	daemon_stop(&without);
 	CHECK(events_count(&without, "stop", 0) == 0, "stops without a drill");
 	daemon_start(&with, "enforce", &drill);
 	CHECK(RUN(&child, PYTHON, "-S", "-c", "") == 0, "%s", child.output);
 	event_wait(&with, "drill", "state", "found", NULL);
-	suite_run(&with, "with", module);
+	suite_run(&with, "with", parts);
 	daemon_stop(&with);
-	note("%s: %zu calls delayed", module, events_count(&with, "stop", 0));
+	note("%s: %zu calls delayed", parts[0], events_count(&with, "stop", 0));
 	CHECK(events_count(&with, "stop", 0) > 100, "that is no drill");
 	snprintf(a, sizeof(a), "%s/without", without.folder);
 	snprintf(b, sizeof(b), "%s/with", with.folder);
 	CHECK(RUN(&child, PYTHON, SUITE, "--compare", a, b) == 0, "%s", child.output);
-	note("%s: %s", module, child.output);
+	note("%s: %s", parts[0], child.output);
 }
 
-static void epoll(void)
-{
-	alike("test_epoll");
-}
+#define PART(function, ...)                                                                        \
+	static void function(void)                                                                 \
+	{                                                                                          \
+		alike((const char *const[]){__VA_ARGS__, NULL});                                   \
+	}
 
-static void fileio(void)
-{
-	alike("test_fileio");
-}
+PART(epoll, "test.test_epoll")
+PART(fileio, "test.test_fileio")
+PART(tempfile, "test.test_tempfile")
+/* In parts: the whole takes longer than one test may. */
+PART(subprocess, "test.test_subprocess.ProcessTestCase")
+PART(subprocess_no_poll, "test.test_subprocess.ProcessTestCaseNoPoll")
+PART(subprocess_posix, "test.test_subprocess.POSIXProcessTestCase")
+PART(subprocess_rest, "test.test_subprocess.RunFuncTestCase", "test.test_subprocess.MiscTests",
+     "test.test_subprocess.ContextManagerTests", "test.test_subprocess.CommandsWithSpaces")
 
-static void tempfile(void)
-{
-	alike("test_tempfile");
-}
-
-static void subprocess(void)
-{
-	alike("test_subprocess");
-}
+#define ROW(module, function)                                                                      \
+	{                                                                                          \
+		.name = "transparency: Python's " module, .run = function, .is_long = true         \
+	}
 
 const struct test transparency_tests[] = {
-	{.name = "transparency: Python's test_epoll", .run = epoll, .is_long = true},
-	{.name = "transparency: Python's test_fileio", .run = fileio, .is_long = true},
-	{.name = "transparency: Python's test_tempfile", .run = tempfile, .is_long = true},
-	{.name = "transparency: Python's test_subprocess", .run = subprocess, .is_long = true},
+	ROW("test_epoll", epoll),
+	ROW("test_fileio", fileio),
+	ROW("test_tempfile", tempfile),
+	ROW("test_subprocess, ProcessTestCase", subprocess),
+	ROW("test_subprocess, ProcessTestCaseNoPoll", subprocess_no_poll),
+	ROW("test_subprocess, POSIXProcessTestCase", subprocess_posix),
+	ROW("test_subprocess, all others", subprocess_rest),
 	{},
 };
