@@ -193,12 +193,11 @@ const struct conf_option conf_options[] = {
 	COUNT32(response, tolerance, 0, RECENT_MAX, "0",
 		"Recent anomalies that cost nothing: no call is delayed until there are more than "
 		"this many."),
-	BOOL(response, deferral, "no",
+	BOOL(response, deferral, "yes",
 	     "yes: a delay is served before the call takes effect, where the kernel has fmod_ret "
 	     "or bpf among its security modules: the process is stopped in the middle of the call, "
 	     "which is made again afterwards. "
-	     "It takes some fifty hooks. no: the call runs, and the process is stopped after it. "
-	     "New, and not yet tried on many programs: try it.",
+	     "It takes some fifty hooks. no: the call runs, and the process is stopped after it.",
 	     AT_START),
 	COUNT32(response, exec_abort_limit, 1, RECENT_MAX, "10",
 		"An execve fails when the call itself is anomalous, or when there are this many "

@@ -66,7 +66,7 @@ static void dry_run(void)
 
 static void enforce(void)
 {
-	const struct daemon_conf conf = {.response = "delay_base = 100ms\n"};
+	const struct daemon_conf conf = {.response = "deferral = yes\ndelay_base = 100ms\n"};
 	struct daemon daemon;
 	struct child child;
 
@@ -81,12 +81,13 @@ static void enforce(void)
 
 static void abort_execve(void)
 {
+	const struct daemon_conf conf = {.response = "deferral = yes\n"};
 	const struct child_how how = {.wants_input = true};
 	struct daemon daemon;
 	struct child child;
 
 	say("A server that has never executed anything is made to run a shell.");
-	daemon_start(&daemon, "enforce", NULL);
+	daemon_start(&daemon, "enforce", &conf);
 	for (int i = 0; i < 4; i++) {
 		child_start(&child, (const char *const[]){serve, NULL}, &how);
 		for (int j = 0; j < 8; j++)
@@ -107,7 +108,7 @@ static void abort_execve(void)
 
 static void death(void)
 {
-	const struct daemon_conf conf = {.response = "delay_base = 10s\n"};
+	const struct daemon_conf conf = {.response = "deferral = yes\ndelay_base = 10s\n"};
 	struct daemon daemon;
 	struct child child;
 
