@@ -346,7 +346,8 @@ EBPH_ASSERT_SIZE(struct ebph_event_doubt, 32);
 	X(EXEMPT, "exempt", "calls not answered: the program is protected")                        \
 	X(BREAKER, "breaker", "calls not answered: the circuit breaker was open")                  \
 	X(ABORT_NO_HEARTBEAT, "abort_no_heartbeat", "execves not aborted: the daemon was silent")  \
-	X(OVERRIDE_FAILED, "override_failed", "execves not aborted: the kernel refused")
+	X(OVERRIDE_FAILED, "override_failed", "execves not aborted: the kernel refused")           \
+	X(KILL_FAILED, "kill_failed", "execves not aborted: the kernel refused the signal")
 
 enum ebph_counter {
 #define EBPH_COUNTER_ENUM(name, text, help) EBPH_COUNT_##name,

@@ -144,6 +144,7 @@ struct bpf_iter__task {
 
 #define EPERM	     1
 #define SIGCONT	     18
+#define SIGKILL	     9
 #define SIGSTOP	     19
 #define SIGTSTP	     20
 

@@ -168,20 +168,6 @@ __hidden void delay_begin(struct task_struct *task, struct task_state *state, __
 		delay_serve(task, state, call, 0);
 }
 
-/* Carries a decision out. */
-static void act(struct task_struct *task, struct task_state *state, __u32 call,
-		const struct decision *decision)
-{
-	if (decision->answer & EBPH_ANSWER_ABORT) {
-		if (daemon_silent())
-			count(EBPH_COUNT_ABORT_NO_HEARTBEAT);
-		else
-			state->flags |= TASK_ABORT; /* the hooks below do it */
-	}
-	if (decision->answer & EBPH_ANSWER_STOP)
-		delay_begin(task, state, call, decision->delay_ns, decision->recent);
-}
-
 static void anomaly_report(struct task_state *state, struct ebph_profile *head, __u32 unseen,
 			   const struct decision *decision)
 {
@@ -247,6 +233,55 @@ static void recent_take(struct task_state *state, struct ebph_profile *head,
 		profile_forget_unseen(state->slot);
 	ret->heat = heat;
 	ret->recent = ebph_recent(state->frame.count, heat);
+}
+
+static void abort_report(const struct task_state *state)
+{
+	struct ebph_event_abort *event;
+
+	event = event_reserve(struct ebph_event_abort, EBPH_EVENT_ABORT, state->slot);
+	if (!event)
+		return;
+	event->call = ebph_window_at(&state->window, 0);
+	event->recent = ebph_recent(state->frame.count, heat_take(state->slot, 0));
+	bpf_ringbuf_submit(event, 0);
+}
+
+/* Not 0: no hook can refuse an execve here, and its process is to be killed instead. */
+const volatile __u32 abort_by_kill;
+
+/*
+ * The current process is not to execute. Where it is killed, that takes effect on the way back from
+ * the call at the latest: of the new program no instruction runs.
+ *
+ * Return: not 0 when it has been killed.
+ */
+static int abort_begin(struct task_state *state)
+{
+	if (daemon_silent()) {
+		count(EBPH_COUNT_ABORT_NO_HEARTBEAT);
+		return 0;
+	}
+	if (!abort_by_kill) {
+		state->flags |= TASK_ABORT; /* the hooks below do it */
+		return 0;
+	}
+	if (bpf_send_signal(SIGKILL)) {
+		count(EBPH_COUNT_KILL_FAILED);
+		return 0;
+	}
+	abort_report(state);
+	return 1;
+}
+
+/* Carries a decision out. */
+static void act(struct task_struct *task, struct task_state *state, __u32 call,
+		const struct decision *decision)
+{
+	if ((decision->answer & EBPH_ANSWER_ABORT) && abort_begin(state))
+		return;
+	if (decision->answer & EBPH_ANSWER_STOP)
+		delay_begin(task, state, call, decision->delay_ns, decision->recent);
 }
 
 __hidden void respond(struct task_struct *task, struct task_state *state, __u32 call, __u32 unseen)
@@ -325,18 +360,11 @@ int ebph_release_one(void *ctx)
 /* Not 0 when the execve that the current thread is in must fail. */
 static int abort_wanted(void)
 {
-	struct task_state *state;
-	struct ebph_event_abort *event;
+	struct task_state *state = call_late(bpf_get_current_task_btf());
 
-	state = call_late(bpf_get_current_task_btf());
 	if (!state || !(state->flags & TASK_ABORT))
 		return 0;
-	event = event_reserve(struct ebph_event_abort, EBPH_EVENT_ABORT, state->slot);
-	if (event) {
-		event->call = ebph_window_at(&state->window, 0);
-		event->recent = ebph_recent(state->frame.count, heat_take(state->slot, 0));
-		bpf_ringbuf_submit(event, 0);
-	}
+	abort_report(state);
 	return 1;
 }
 

@@ -159,6 +159,7 @@ struct conf {
 		enum conf_delay_on delay_on;
 		uint32_t tolerance;	   /* LFC that costs nothing yet */
 		bool deferral;		   /* delays before the call takes effect */
+		bool abort_kill;	   /* whose execve cannot be refused is killed */
 		uint32_t exec_abort_limit; /* LFC at which every execve is aborted */
 		uint32_t breaker_limit; /* executables answered in a window; more: dry-run; 0: no */
 		uint64_t breaker_window_ns;

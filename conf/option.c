@@ -199,6 +199,11 @@ const struct conf_option conf_options[] = {
 	     "which is made again afterwards. "
 	     "It takes some fifty hooks. no: the call runs, and the process is stopped after it.",
 	     AT_START),
+	BOOL(response, abort_kill, "no",
+	     "yes: where this kernel has no way to refuse an execve, the process is killed instead "
+	     "(SIGKILL), before the new program does anything. no: there such an execve is delayed, "
+	     "but it happens.",
+	     AT_START),
 	COUNT32(response, exec_abort_limit, 1, RECENT_MAX, "10",
 		"An execve fails when the call itself is anomalous, or when there are this many "
 		"recent anomalies."),

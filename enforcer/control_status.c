@@ -156,6 +156,8 @@ void method_support(struct control *control, struct client *client)
 	mechanism_add(mechanisms, "abort", kernel->rung != ABORT_NONE,
 		      kernel->rung == ABORT_NONE ? "no execve can be refused: neither "
 						   "bpf_override_return nor fmod_ret nor lsm" :
+		      kernel->rung == ABORT_KILL ? "no execve can be refused: whose is not wanted "
+						   "is killed" :
 						   abort_rung_name(kernel->rung));
 	mechanism_add(mechanisms, "record", control->reload.enforcing->pinned,
 		      control->reload.enforcing->pinned ?

@@ -145,7 +145,7 @@ static int parts_new(struct enforcer *enforcer, enum abort_rung best)
 	int r;
 
 	/* In any mode: it may be enforce one day, and programs are loaded all at once. */
-	support.rung = abort_rung_find(best);
+	support.rung = abort_rung_find(best, conf->response.abort_kill);
 	r = enforcing_possible(conf, support.rung);
 	if (r)
 		return r;

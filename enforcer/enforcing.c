@@ -14,7 +14,7 @@ int enforcing_possible(const struct conf *conf, enum abort_rung rung)
 		return 0;
 	if (conf->enforcer.require) {
 		log_error("this kernel cannot abort an execve, and require = yes: not enforcing "
-			  "(use mode = dry-run, or a kernel with fmod_ret)");
+			  "(use mode = dry-run, abort_kill = yes or a kernel with fmod_ret)");
 		return -ENOTSUP;
 	}
 	log_warn("THIS KERNEL CANNOT ABORT AN EXECVE: an anomalous one is reported and delayed, "

@@ -67,9 +67,9 @@ static void usage(FILE *out)
 	      "the\n"
 	      "                  program at its path has one, the two are united\n"
 	      "  --put-back PATH let the program at PATH have the profile of its older version\n"
-	      "  --best-rung R   refuse execves by bpf_override_return, fmod_ret, lsm or none, "
-	      "and\n"
-	      "                  not by what comes before it in this list: to try things out\n"
+	      "  --best-rung R   refuse execves by bpf_override_return, fmod_ret, lsm, kill or "
+	      "none,\n"
+	      "                  and not by what comes before it in this list: to try things out\n"
 	      "  --debug         say more, libbpf included\n"
 	      "  --version, --help\n",
 	      out);
@@ -121,7 +121,8 @@ static int argument_do(int c, struct arguments *ret)
 	case 'b':
 		if (!abort_rung_from_name(optarg, &ret->best_rung))
 			return 0;
-		log_error("--best-rung %s: there is bpf_override_return, fmod_ret, lsm and none",
+		log_error("--best-rung %s: there is bpf_override_return, fmod_ret, lsm, kill and "
+			  "none",
 			  optarg);
 		return -EINVAL;
 	case 'd':

@@ -177,6 +177,7 @@ int programs_select(struct kernel *kernel, bool interrupts)
 		return -errno;
 	kernel->preemptible = kernel_version() >= KERNEL(7, 0);
 	skeleton->rodata->preemptible = kernel->preemptible;
+	skeleton->rodata->abort_by_kill = kernel->rung == ABORT_KILL;
 	bpf_program__set_autoattach(skeleton->progs.ebph_sys_enter, false); /* calls_attach() */
 	bpf_program__set_autoattach(skeleton->progs.ebph_threads, false);   /* kernel_threads() */
 	r = bpf_program__set_autoload(skeleton->progs.ebph_interrupt, interrupts);

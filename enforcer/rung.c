@@ -12,6 +12,7 @@ static const char *const names[] = {
 	[ABORT_OVERRIDE] = "bpf_override_return",
 	[ABORT_FMOD_RET] = "fmod_ret",
 	[ABORT_LSM] = "lsm",
+	[ABORT_KILL] = "kill",
 	[ABORT_NONE] = "none",
 };
 
@@ -84,12 +85,12 @@ out:
 	return passes;
 }
 
-enum abort_rung abort_rung_find(enum abort_rung best)
+enum abort_rung abort_rung_find(enum abort_rung best, bool kill)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(trials); i++)
 		if (trials[i].rung >= best && trial_passes(&trials[i]))
 			return trials[i].rung;
-	return ABORT_NONE;
+	return kill && best <= ABORT_KILL ? ABORT_KILL : ABORT_NONE;
 }
 
 const char *hook_rung_name(enum hook_rung rung)

@@ -10,6 +10,7 @@ enum abort_rung {
 	ABORT_OVERRIDE, /* kprobe and bpf_override_return */
 	ABORT_FMOD_RET, /* fmod_ret/security_bprm_check */
 	ABORT_LSM,	/* lsm/bprm_check_security */
+	ABORT_KILL,	/* SIGKILL at the call: only if it is wanted */
 	ABORT_NONE,	/* it is not: alert only */
 };
 
@@ -22,12 +23,13 @@ int abort_rung_from_name(const char *name, enum abort_rung *ret);
 /**
  * abort_rung_find() - the best way to abort an execve on this kernel.
  * @best: the first to be tried
+ * @kill: the process may be killed where its execve cannot be refused
  *
  * Loads and attaches a program that does nothing for each rung in turn, and takes it away again.
  *
- * Return: the rung; ABORT_NONE when none loads, attaches and fires.
+ * Return: the rung; ABORT_KILL or ABORT_NONE when none loads, attaches and fires.
  */
-enum abort_rung abort_rung_find(enum abort_rung best);
+enum abort_rung abort_rung_find(enum abort_rung best, bool kill);
 
 /*
  * How we are asked before something happens: on the hooks of the security modules, the best first.

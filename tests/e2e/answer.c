@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The answers: delays that grow, execves that fail, and what is left alone. */
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/harness/child.h"
@@ -208,6 +210,31 @@ static void aborted_by_lsm(void)
 	aborted_by("lsm");
 }
 
+/* The last rung: it does not survive its execve, of which nothing comes. */
+static void killed(void)
+{
+	const struct daemon_conf conf = {.response = "abort_kill = yes\n"};
+	struct daemon daemon;
+	struct child child;
+	const char *path;
+	int status;
+
+	daemon_start_with(&daemon, "enforce", &conf,
+			  (const char *const[]){"--best-rung", "kill", NULL});
+	unlink(SHELL_WAS_HERE);
+	path = serve_train(&daemon);
+	serve_start(&child, path);
+	REQUIRE(write(child.in_fd, "shell\n", 6) == 6, "it does not listen");
+	status = child_wait(&child);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %#x, %s",
+	      (unsigned int)status, child.output);
+	CHECK(access(SHELL_WAS_HERE, F_OK) != 0, "the shell ran");
+	daemon_stop(&daemon);
+	CHECK(events_count(&daemon, "abort", child.pid) == 1, "%zu aborts",
+	      events_count(&daemon, "abort", child.pid));
+	CHECK(events_count(&daemon, "stop", child.pid) == 0, "it was to be delayed, too");
+}
+
 /* What the server does in monitor or dry-run mode, or where nothing can refuse the execve. */
 static void shell_runs(const char *mode, const char *const *arguments)
 {
@@ -273,6 +300,7 @@ const struct test answer_tests[] = {
 	{.name = "answer: execve aborted by bpf_override_return", .run = aborted_by_override},
 	{.name = "answer: execve aborted by fmod_ret", .run = aborted_by_fmod_ret},
 	{.name = "answer: execve aborted by lsm", .run = aborted_by_lsm},
+	{.name = "answer: without a hook an execve kills", .run = killed, .is_once = true},
 	{.name = "answer: dry-run refuses no execve",
 	 .run = dry_run_refuses_nothing,
 	 .is_once = true},
