@@ -34,7 +34,7 @@ BPF_CFLAGS := -O2 -g -mcpu=v3 -target bpf -D__TARGET_ARCH_x86 -Wall -Wextra -Wer
 
 BPF_PARTS := maps profile verb task tasks breaker drill response guard signal syscall
 BPF_OBJS  := $(BPF_PARTS:%=$(BUILD)/bpf/%.bpf.o)
-SKELETONS := $(BUILD)/ebph.skel.h $(BUILD)/probe.skel.h
+SKELETONS := $(BUILD)/ebph.skel.h $(BUILD)/probe.skel.h $(BUILD)/ontime.skel.h
 
 CONF_SRCS     := $(filter-out conf/example.c,$(wildcard conf/*.c))
 ENFORCER_SRCS := $(filter-out enforcer/main.c,$(wildcard enforcer/*.c))
@@ -70,9 +70,9 @@ $(BUILD)/ebph.skel.h: $(BUILD)/bpf/ebph.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name ebph_bpf > $@
 
-$(BUILD)/probe.skel.h: $(BUILD)/bpf/probe.bpf.o
+$(BUILD)/probe.skel.h $(BUILD)/ontime.skel.h: $(BUILD)/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	$(call say,SKEL,$@)
-	$(Q)$(BPFTOOL) gen skeleton $< name probe_bpf > $@
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
 # ---- user side ------------------------------------------------------------------------------
 

@@ -187,7 +187,7 @@ struct ebph_delay {
 	__u64 start_ns; /* CLOCK_BOOTTIME when the process began: a tgid alone may be another's */
 	__u64 due_ns;	/* CLOCK_MONOTONIC when it may go on; 0: it does */
 	__u32 foreign;	/* signal by which somebody else has stopped it meanwhile; 0: nobody */
-	__u32 pad;
+	__u32 released; /* not 0: it goes on already, the kernel has seen to that */
 };
 EBPH_ASSERT_SIZE(struct ebph_delay, 24);
 
@@ -197,9 +197,11 @@ struct ebph_release {
 	__u64 now_ns;	/* CLOCK_MONOTONIC */
 	__u64 due_ns;	/* result: still to be waited for until then; 0: it may go on now */
 	__u32 tgid;
-	__u32 foreign; /* result: of its record */
+	__u32 foreign;	/* result: of its record, as the next */
+	__u32 released; /* with due_ns 0 */
+	__u32 pad;
 };
-EBPH_ASSERT_SIZE(struct ebph_release, 32);
+EBPH_ASSERT_SIZE(struct ebph_release, 40);
 
 /* ---- threads ----------------------------------------------------------------------------- */
 

@@ -79,7 +79,7 @@ static __u64 delay_record(struct task_struct *task, __u64 due_ns)
 	if (seen >= due_ns)
 		return seen;
 	if (!seen)
-		old->foreign = 0; /* what came after the last delay was heeded by the kernel */
+		old->foreign = old->released = 0; /* of the last delay, and what came after it */
 	/* Who changes it under our hands is another thread of this process, or its release. */
 	if (__sync_val_compare_and_swap(&old->due_ns, seen, due_ns) != seen)
 		__sync_val_compare_and_swap(&old->due_ns, 0, due_ns);
@@ -122,7 +122,7 @@ static int stop(struct task_struct *task, const struct task_state *state, __u32 
 	event->delay.start_ns = task->group_leader->start_boottime;
 	event->delay.due_ns = due_ns;
 	event->delay.foreign = 0;
-	event->delay.pad = 0;
+	event->delay.released = 0;
 	event->delay_ns = state->delay_ns;
 	event->call = call;
 	event->recent = state->recent;
@@ -343,11 +343,13 @@ int ebph_release_one(void *ctx)
 
 	release.due_ns = 0;
 	release.foreign = 0;
+	release.released = 0;
 	delay = bpf_map_lookup_elem(&delayed, &tgid);
 	if (!delay || delay->start_ns != release.start_ns)
 		return 0;
 	due_ns = delay->due_ns;
 	release.foreign = delay->foreign;
+	release.released = delay->released;
 	if (due_ns <= release.now_ns)
 		due_ns = __sync_val_compare_and_swap(&delay->due_ns, due_ns, 0);
 	if (due_ns > release.now_ns)

@@ -4,9 +4,8 @@
 #define EBPH_RESPONSE_H
 
 #include "guard.h"
+#include "kernel.h"
 #include "profile.h"
-
-struct task_struct;
 
 /**
  * respond() - takes a judged call into the locality frame, decides the answer and gives it.
@@ -69,5 +68,27 @@ __hidden void guards_arm(__u64 due_ns);
  */
 __hidden int delay_serve(struct task_struct *task, struct task_state *state, __u32 call,
 			 __u32 deferred);
+
+/* The record of a process that is delayed now; 0: it is not. */
+static inline struct ebph_delay *delay_of(struct task_struct *target)
+{
+	struct ebph_delay *delay;
+	__u32 tgid = target->tgid;
+
+	delay = bpf_map_lookup_elem(&delayed, &tgid);
+	if (!delay || !delay->due_ns || delay->start_ns != target->group_leader->start_boottime)
+		return 0;
+	return delay;
+}
+
+#define SEND_SIG_PRIV 1 /* include/linux/sched/signal.h: the kernel itself sends it */
+
+/* Is a signal that comes by at signal_generate the stop that we have sent to ourselves? */
+static inline int is_our_stop(int sig, const struct kernel_siginfo *info,
+			      const struct task_struct *target)
+{
+	return sig == SIGSTOP && (unsigned long)info == SEND_SIG_PRIV &&
+	       target->tgid == (int)(bpf_get_current_pid_tgid() >> 32);
+}
 
 #endif

@@ -15,18 +15,6 @@ static int is_ours(void)
 	return tgid == settings.self_tgid || tgid == settings.guardian_tgid;
 }
 
-/* The record of a process that is delayed now; NULL: it is not. */
-static struct ebph_delay *delay_of(struct task_struct *target)
-{
-	struct ebph_delay *delay;
-	__u32 tgid = target->tgid;
-
-	delay = bpf_map_lookup_elem(&delayed, &tgid);
-	if (!delay || !delay->due_ns || delay->start_ns != target->group_leader->start_boottime)
-		return NULL;
-	return delay;
-}
-
 /* ---- SIGCONT: refused where there is a hook, see enforcer/response.c ------------------------ */
 
 static int continue_check(struct task_struct *target, int sig)
@@ -60,7 +48,6 @@ int BPF_PROG(ebph_lsm_cont, struct task_struct *target, struct kernel_siginfo *i
 
 /* ---- stops ---------------------------------------------------------------------------------- */
 
-#define SEND_SIG_PRIV	     1 /* include/linux/sched/signal.h: the kernel itself sends it */
 #define TRACE_SIGNAL_IGNORED 1 /* include/trace/events/signal.h */
 
 /*
@@ -76,9 +63,7 @@ int BPF_PROG(ebph_generate, int sig, struct kernel_siginfo *info, struct task_st
 
 	if ((sig != SIGSTOP && sig != SIGTSTP && sig != SIGCONT) || result == TRACE_SIGNAL_IGNORED)
 		return 0;
-	/* Our own SIGSTOP. */
-	if (sig == SIGSTOP && (unsigned long)info == SEND_SIG_PRIV &&
-	    target->tgid == (int)(bpf_get_current_pid_tgid() >> 32))
+	if (is_our_stop(sig, info, target))
 		return 0;
 	delay = delay_of(target);
 	if (!delay)

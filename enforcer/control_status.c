@@ -153,6 +153,9 @@ void method_support(struct control *control, struct client *client)
 	mechanism_add(mechanisms, "delay", true,
 		      "a process stands still after the call, by bpf_send_signal");
 	mechanism_add(mechanisms, "deferral", kernel->defers != HOOK_NONE, deferral_means(control));
+	mechanism_add(mechanisms, "release", true,
+		      kernel->ontime ? "on time by the kernel itself, should ebphd hang" :
+				       "on time by ebphd; should it hang, by its guardian");
 	mechanism_add(mechanisms, "abort", kernel->rung != ABORT_NONE,
 		      kernel->rung == ABORT_NONE ? "no execve can be refused: neither "
 						   "bpf_override_return nor fmod_ret nor lsm" :

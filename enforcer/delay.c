@@ -182,20 +182,21 @@ int pidfd_continue(int pidfd, uint32_t foreign)
 static int top_release(struct delays *delays, uint64_t now)
 {
 	struct delayed_process *top = &delays->heap[0];
-	uint32_t foreign = 0;
-	uint64_t due_ns;
+	struct ebph_delay delay = {};
 	int r;
 
-	r = kernel_release(delays->kernel, top->pid, top->start_ns, now, &due_ns, &foreign);
-	if (r)
-		due_ns = 0; /* who cannot be asked about is let go */
-	if (due_ns) {
-		top->due_ns = due_ns;
+	/* Who cannot be asked about is let go. */
+	if (!kernel_release(delays->kernel, top->pid, top->start_ns, now, &delay) && delay.due_ns) {
+		top->due_ns = delay.due_ns;
 		heap_sift(delays, 0);
 		return 0;
 	}
-	r = top->pidfd < 0 ? process_continue(top->pid, top->start_ns, foreign) :
-			     pidfd_continue(top->pidfd, foreign);
+	if (delay.released)
+		r = 0; /* by the kernel, a moment ago */
+	else if (top->pidfd < 0)
+		r = process_continue(top->pid, top->start_ns, delay.foreign);
+	else
+		r = pidfd_continue(top->pidfd, delay.foreign);
 	if (r && r != -ESRCH) {
 		log_error("cannot continue process %u, trying again: %s", top->pid, strerror(-r));
 		top->due_ns = now_ns(CLOCK_MONOTONIC) + RETRY_NS;
@@ -203,7 +204,7 @@ static int top_release(struct delays *delays, uint64_t now)
 		return r;
 	}
 	if (!r)
-		delays->on_release(delays->context, top->pid, foreign);
+		delays->on_release(delays->context, top->pid, delay.foreign);
 	heap_remove(delays, 0);
 	return 0;
 }

@@ -321,9 +321,10 @@ int enforcer_start(struct enforcer *enforcer, bool background)
 	malloc_trim(0);
 	report_start(&enforcer->report, enforcer->conf, enforcer->kernel);
 	event_self(&enforcer->sink, "start",
-		   json_pack("{s:s, s:s, s:i}", "mode",
+		   json_pack("{s:s, s:s, s:b, s:i}", "mode",
 			     conf_mode_name(enforcer->conf->enforcer.mode), "abort_rung",
-			     abort_rung_name(enforcer->kernel->rung), "pid", (int)getpid()));
+			     abort_rung_name(enforcer->kernel->rung), "kernel_releases",
+			     enforcer->kernel->ontime != NULL, "pid", (int)getpid()));
 	return 0;
 }
 

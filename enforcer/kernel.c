@@ -12,11 +12,13 @@
 
 #include "enforcer/lockdown.h"
 #include "enforcer/log.h"
+#include "enforcer/ontime.h"
 #include "enforcer/process.h"
 #include "enforcer/program.h"
 #include "enforcer/rule.h"
 #include "enforcer/util.h"
 #include "ebph.skel.h"
+#include "ontime.skel.h"
 
 /* ---- requirements ---------------------------------------------------------------------- */
 
@@ -144,6 +146,7 @@ int kernel_new(const struct conf *conf, const struct support *support, struct ke
 		kernel_free(kernel);
 		return r;
 	}
+	kernel->ontime = ontime_new(bpf_map__fd(kernel->skeleton->maps.delayed));
 	kernel_settings(kernel)->heartbeat_ns = now_ns(CLOCK_MONOTONIC);
 	kernel_settings(kernel)->reports_per_s = EBPH_REPORTS_PER_SECOND;
 	kernel_configure(kernel, conf);
@@ -157,6 +160,7 @@ void kernel_free(struct kernel *kernel)
 		return;
 	if (kernel->heads)
 		munmap(kernel->heads, kernel->heads_bytes);
+	ontime_bpf__destroy(kernel->ontime);
 	ebph_bpf__destroy(kernel->skeleton);
 	free(kernel);
 }
@@ -174,6 +178,8 @@ int kernel_arm(struct kernel *kernel)
 void kernel_detach(struct kernel *kernel)
 {
 	ebph_bpf__detach(kernel->skeleton);
+	if (kernel->ontime)
+		ontime_bpf__detach(kernel->ontime);
 	running_programs_wait();
 }
 
@@ -261,7 +267,7 @@ int kernel_command(struct kernel *kernel, uint32_t slot, enum ebph_verb verb)
 }
 
 int kernel_release(struct kernel *kernel, uint32_t tgid, uint64_t start_ns, uint64_t now,
-		   uint64_t *ret_due_ns, uint32_t *ret_foreign)
+		   struct ebph_delay *ret)
 {
 	struct ebph_release *release = &kernel->skeleton->bss->release;
 	int r;
@@ -272,8 +278,12 @@ int kernel_release(struct kernel *kernel, uint32_t tgid, uint64_t start_ns, uint
 	r = program_run(kernel->skeleton->progs.ebph_release_one, NULL, 0);
 	if (r)
 		return r;
-	*ret_due_ns = release->due_ns;
-	*ret_foreign = release->foreign;
+	*ret = (struct ebph_delay){
+		.start_ns = start_ns,
+		.due_ns = release->due_ns,
+		.foreign = release->foreign,
+		.released = release->released,
+	};
 	return 0;
 }
 

@@ -19,9 +19,10 @@ struct kernel {
 	size_t heads_bytes;
 	uint32_t n_slots; /* slots are 1 .. n_slots */
 	enum abort_rung rung;
-	enum hook_rung defers;	/* delays are served before the call: bpf/guard.bpf.c */
-	enum hook_rung refuses; /* a foreign SIGCONT */
-	bool preemptible;	/* programs at tracepoints have twins: bpf/second.h */
+	enum hook_rung defers;	   /* delays are served before the call: bpf/guard.bpf.c */
+	enum hook_rung refuses;	   /* a foreign SIGCONT */
+	struct ontime_bpf *ontime; /* the kernel releases on time; NULL: it cannot */
+	bool preemptible;	   /* programs at tracepoints have twins: bpf/second.h */
 };
 
 #define KERNEL(major, minor) ((major)*1000u + (minor))
@@ -106,13 +107,12 @@ int kernel_command(struct kernel *kernel, uint32_t slot, enum ebph_verb verb);
 /**
  * kernel_release() - asks whether a delay is over, and clears its record if so.
  * @now_ns: CLOCK_MONOTONIC; UINT64_MAX: it is over, whatever was said
- * @ret_due_ns: CLOCK_MONOTONIC until when it must still be waited for; 0: over
- * @ret_foreign: signal by which somebody else has stopped it meanwhile; 0: nobody
+ * @ret: the record: .due_ns until when it must still be waited for, 0: over; .foreign; .released
  *
  * Return: 0, or -errno.
  */
 int kernel_release(struct kernel *kernel, uint32_t tgid, uint64_t start_ns, uint64_t now_ns,
-		   uint64_t *ret_due_ns, uint32_t *ret_foreign);
+		   struct ebph_delay *ret);
 
 /**
  * kernel_threads() - all threads that have a profile now.

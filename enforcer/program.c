@@ -10,6 +10,7 @@
 #include "enforcer/log.h"
 #include "enforcer/util.h"
 #include "ebph.skel.h"
+#include "ontime.skel.h"
 
 static const struct {
 	enum abort_rung rung;
@@ -278,6 +279,8 @@ int programs_arm(struct kernel *kernel)
 		r = program_attach(kernel, SIGNALS_PROGRAM);
 	if (!r && kernel->refuses != HOOK_NONE)
 		r = program_attach(kernel, refusers[kernel->refuses]);
+	if (!r && kernel->ontime)
+		r = ontime_bpf__attach(kernel->ontime);
 	return r ? r : guards_attach(kernel);
 }
 

@@ -94,20 +94,61 @@ static void both_killed_restart(void)
 	CHECK(strstr(log, "released 1 processes that a dead ebphd had delayed"), "%s", log);
 }
 
+static const struct daemon_conf short_delays = {.response = "delay_base = 2s\n"};
+
 /* A daemon that hangs releases nobody; the guardian does it when the delay is over. */
 static void stopped(void)
 {
-	const struct daemon_conf conf = {.response = "delay_base = 2s\n"};
-	const char *path = strdup(program_path(PROGRAM("lines")));
 	struct daemon daemon;
 	struct child child;
 
-	daemon_start(&daemon, "enforce", &conf);
-	train(&daemon, path, (const char *const[]){path, NULL});
-	child_start(&child, (const char *const[]){path, "x", NULL}, NULL);
-	REQUIRE(child_wait_stopped(&child), "it was not stopped: %s", child.output);
+	daemon_start_delaying(&daemon, &short_delays, &child);
 	kill(daemon.pid, SIGSTOP);
 	delayed_runs_on(&child);
+	kill(daemon.pid, SIGCONT);
+	daemon_stop(&daemon);
+}
+
+#define PROCESSORS_MAX 16
+
+/* Keeps all processors busy, or stops to do so. */
+static void processors_load(struct child *children, bool begin)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	for (long i = 0; i < n && i < PROCESSORS_MAX; i++) {
+		if (begin) {
+			child_start(&children[i],
+				    (const char *const[]){PROGRAM("spin"), "1000000000", NULL},
+				    NULL);
+		} else {
+			kill(children[i].pid, SIGKILL);
+			child_wait(&children[i]);
+		}
+	}
+}
+
+/* Where the kernel can do it, on processors that are not idle, it needs neither. */
+static void both_stopped(void)
+{
+	static struct child load[PROCESSORS_MAX];
+	struct daemon daemon;
+	struct child child;
+	pid_t guardian;
+
+	daemon_start_delaying(&daemon, &short_delays, &child);
+	if (!json_is_true(json_object_get(event_at(&daemon, "start", 0, 0), "kernel_releases"))) {
+		daemon_stop(&daemon);
+		skip("this kernel has no bpf_send_signal_task()");
+	}
+	guardian = daemon_child(&daemon, GUARDIAN);
+	REQUIRE(guardian > 0, "there is no guardian");
+	kill(daemon.pid, SIGSTOP);
+	kill(guardian, SIGSTOP);
+	processors_load(load, true);
+	delayed_runs_on(&child);
+	processors_load(load, false);
+	kill(guardian, SIGCONT);
 	kill(daemon.pid, SIGCONT);
 	daemon_stop(&daemon);
 }
@@ -136,6 +177,7 @@ const struct test death_tests[] = {
 	 .is_once = true},
 	{.name = "death: both killed, the next start releases", .run = both_killed_restart},
 	{.name = "death: ebphd hangs, its guardian releases who is due", .run = stopped},
+	{.name = "death: both hang, the kernel releases who is due", .run = both_stopped},
 	{.name = "death: SIGKILL ends a delayed process at once", .run = delayed_killed},
 	{},
 };

@@ -106,7 +106,7 @@ static size_t crowd_stopped(void)
 	size_t n = 0;
 
 	for (size_t i = 0; i < CROWD; i++)
-		n += child_is_stopped(&crowd[i]);
+		n += crowd[i].pid && child_is_stopped(&crowd[i]);
 	return n;
 }
 
@@ -121,6 +121,31 @@ static uint64_t crowd_await(void)
 	return now_ns(CLOCK_MONOTONIC) - begin_ns;
 }
 
+/*
+ * Starts all of them. On a machine so busy that ebphd does not run for two seconds nobody is
+ * stopped meanwhile, which is right: those do not count, and their .pid is 0.
+ */
+static void crowd_start(struct daemon *daemon, const char *path)
+{
+	long missing = 0;
+
+	for (size_t i = 0; i < CROWD; i++)
+		child_start(&crowd[i], (const char *const[]){path, "x", NULL}, NULL);
+	for (size_t i = 0; i < CROWD; i++) {
+		if (child_wait_stopped(&crowd[i]))
+			continue;
+		close(crowd[i].out_fd);
+		crowd[i].pid = 0;
+		missing++;
+	}
+	if (!missing)
+		return;
+	note("%ld were not stopped", missing);
+	CHECK(missing < CROWD, "nobody was");
+	CHECK(event_number(counters_ask(daemon), "stop_no_heartbeat") >= missing,
+	      "ebphd was not silent, and %ld were not stopped", missing);
+}
+
 /* Return: how long it took, in ns, until nobody was stopped any more. */
 static uint64_t round_play(const struct blow *blow)
 {
@@ -128,20 +153,15 @@ static uint64_t round_play(const struct blow *blow)
 	const struct daemon_conf conf = {.response = blow->response};
 	struct daemon daemon;
 	uint64_t ns;
-	size_t n;
 
 	daemon_start(&daemon, "enforce", &conf);
 	train(&daemon, path, (const char *const[]){path, NULL});
-	for (size_t i = 0; i < CROWD; i++)
-		child_start(&crowd[i], (const char *const[]){path, "x", NULL}, NULL);
-	for (size_t i = 0; i < CROWD; i++)
-		REQUIRE(child_wait_stopped(&crowd[i]), "%zu was not stopped", i);
-	n = crowd_stopped();
-	CHECK(n == CROWD, "%zu are stopped", n);
+	crowd_start(&daemon, path);
 	blow->strike(&daemon);
 	ns = crowd_await();
 	for (size_t i = 0; i < CROWD; i++)
-		delayed_runs_on(&crowd[i]);
+		if (crowd[i].pid)
+			delayed_runs_on(&crowd[i]);
 	if (daemon.pid) {
 		kill(daemon.pid, SIGCONT);
 		daemon_stop(&daemon);

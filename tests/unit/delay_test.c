@@ -45,14 +45,15 @@ static size_t child_index(uint32_t pid)
 
 /* What the record in the kernel says: test.delay[], which may have changed since delay_add(). */
 int kernel_release(struct kernel *kernel, uint32_t tgid, uint64_t start_ns, uint64_t now,
-		   uint64_t *ret_due_ns, uint32_t *ret_foreign)
+		   struct ebph_delay *ret)
 {
 	const struct ebph_delay *delay = &test.delay[child_index(tgid)];
 
 	(void)kernel;
 	assert_true(start_ns == delay->start_ns);
-	*ret_due_ns = delay->due_ns > now ? delay->due_ns : 0;
-	*ret_foreign = delay->foreign;
+	*ret = *delay;
+	if (delay->due_ns <= now)
+		ret->due_ns = 0;
 	test.n_asked++;
 	return 0;
 }
