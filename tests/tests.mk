@@ -73,16 +73,18 @@ $(PROGS_32): $(BUILD)/%: %.S tests/tests.mk
 BENCH_OBJS := $(patsubst tests/%.c,$(BUILD)/tests/obj/%.o,\
 	      $(filter-out %.bpf.c %/tiny.c %/matrix.c,$(wildcard tests/bench/*.c)) tests/bpf/rig.c)
 
-$(BENCH_OBJS): | $(SKELETONS) $(BUILD)/bench_empty.skel.h
+$(BENCH_OBJS): | $(SKELETONS) $(BUILD)/bench_empty.skel.h $(BUILD)/bench_reconstruction.skel.h
 
-$(BUILD)/tests/bench/empty.bpf.o: tests/bench/empty.bpf.c Makefile
+$(BUILD)/tests/bench/%.bpf.o: tests/bench/%.bpf.c Makefile
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 
-$(BUILD)/bench_empty.skel.h: $(BUILD)/tests/bench/empty.bpf.o
+.SECONDARY: $(BUILD)/tests/bench/empty.bpf.o $(BUILD)/tests/bench/reconstruction.bpf.o
+
+$(BUILD)/bench_%.skel.h: $(BUILD)/tests/bench/%.bpf.o
 	$(call say,SKEL,$@)
-	$(Q)$(BPFTOOL) gen skeleton $< name bench_empty > $@
+	$(Q)$(BPFTOOL) gen skeleton $< name bench_$* > $@
 
 $(BUILD)/tests/bench-tiny: tests/bench/tiny.c Makefile tests/tests.mk
 	$(call say,CC,$<)

@@ -3,16 +3,19 @@
 #ifndef EBPH_BENCH_H
 #define EBPH_BENCH_H
 
+#include <stdio.h>
+
 #include "tests/bench/measure.h"
 #include "tests/bench/report.h"
 #include "tests/bpf/rig.h"
 
-/* Order of variants in every case that has them. */
-enum { NONE, EMPTY, STORAGE, EBPH, BESIDE, N_VARIANTS };
+/* Order of variants in every case that has them; most have those before N_COMPARED. */
+enum { NONE, EMPTY, EBPH, RECONSTRUCTED, N_COMPARED, STORAGE = N_COMPARED, BESIDE, N_VARIANTS };
 
 struct bench {
 	struct report *report;
 	size_t rounds;
+	const char *plots; /* folder for what is plotted; NULL: nothing is */
 	struct rig rig;
 	struct variant variants[N_VARIANTS];
 	size_t n_variants; /* without BESIDE, if there is none */
@@ -37,6 +40,12 @@ void bench_settle(struct rig *rig);
 /* The empty program, and the one that finds its thread's storage and no more. */
 void empty_variants(struct variant *ret_empty, struct variant *ret_storage);
 
+/* ebpH's design, reconstructed: reconstruction.bpf.c. */
+void reconstruction_variant(struct variant *ret);
+
+/* What the kernel says of its map of @n profiles, bytes. Those that it had are gone. */
+double reconstruction_memory(size_t n);
+
 /**
  * beside_variant() - sys_enter of another build, working on the maps of this one.
  * @path: its ebph.o
@@ -45,12 +54,24 @@ void empty_variants(struct variant *ret_empty, struct variant *ret_storage);
  */
 void beside_variant(const char *path, struct rig *rig, struct variant *ret);
 
+/*
+ * What is plotted (plots.gp): NAME.dat in the folder for it. Return: NULL when there is none, which
+ * the others take.
+ */
+FILE *plot_open(const struct bench *bench, const char *name);
+void plot_line(FILE *data, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void plot_close(FILE *data);
+
 /* The cases. Each adds its figures to the report. */
 void calls_bench(struct bench *bench);
 void exec_bench(struct bench *bench);
+void lmbench_bench(struct bench *bench);
+void programs_bench(struct bench *bench);
 void scale_bench(struct bench *bench);
 void memory_bench(struct bench *bench);
 void start_bench(struct bench *bench);
+void cpus_bench(struct bench *bench);
+void events_bench(struct bench *bench);
 void late_bench(struct bench *bench);
 
 /* ---- works ------------------------------------------------------------------------------ */
@@ -69,9 +90,10 @@ void pairs_fill(struct rig *rig);
 
 /* Starts a program again and again and waits for its end. */
 struct spawn {
-	const char *const *paths; /* taken in turns */
+	const char *const *paths; /* taken in turns; NULL: the child ends at once */
 	size_t n_paths, next;
 	bool forks; /* with a copy of the address space; else with vfork() */
+	bool shell; /* by /bin/sh -c */
 };
 
 void spawn_once(struct spawn *spawn);
@@ -82,6 +104,18 @@ double spawn_sample(void *context);
 		.name = (what), .prepare = spawn_prepare, .sample = spawn_sample,                  \
 		.context = (spawn), .n_samples = 1                                                 \
 	}
+
+/* Standard output goes nowhere. Return: what it was, for output_back(). */
+int output_away(void);
+void output_back(int out);
+
+/**
+ * beyond_report() - by how many percent a work takes longer in each variant than in NONE.
+ * @bound: for EBPH
+ * @plot:  gets a line of the same: the work's name, a number for each variant; may be NULL
+ */
+void beyond_report(struct bench *bench, const struct measurement *m, size_t work, double bound,
+		   FILE *plot);
 
 #define LINES_PROGRAM "build/tests/progs/lines"
 #define TINY_PROGRAM  "build/tests/bench-tiny"

@@ -14,11 +14,20 @@
 
 #define SPAWNS 60 /* of one sample, each timed by itself */
 
-static int program_become(void *path)
-{
-	char *const argv[] = {path, NULL}, *const envp[] = {NULL};
+struct start {
+	const char *path;
+	bool shell;
+};
 
-	execve(path, argv, envp);
+static int program_become(void *context)
+{
+	const struct start *start = context;
+	char *const argv[] = {(char *)start->path, NULL}, *const envp[] = {NULL};
+	char *const shell[] = {"/bin/sh", "-c", (char *)start->path, NULL};
+
+	if (!start->path)
+		_exit(0);
+	execve(start->shell ? shell[0] : argv[0], start->shell ? shell : argv, envp);
 	_exit(127);
 }
 
@@ -26,17 +35,18 @@ static int program_become(void *path)
  * Not posix_spawn(): in its child the C library makes more than a hundred calls of its own. With
  * @forks the child gets a copy of the memory; without, as after vfork(), it borrows ours.
  */
-static pid_t program_start(const char *path, bool forks)
+static pid_t program_start(const char *path, bool forks, bool shell)
 {
 	static char stack[16384] __attribute__((aligned(16)));
+	struct start start = {path, shell};
 	pid_t pid;
 
 	if (!forks)
 		return clone(program_become, stack + sizeof(stack),
-			     CLONE_VM | CLONE_VFORK | SIGCHLD, (void *)path);
+			     CLONE_VM | CLONE_VFORK | SIGCHLD, &start);
 	pid = fork();
 	if (!pid)
-		program_become((void *)path);
+		program_become(&start);
 	return pid;
 }
 
@@ -47,9 +57,10 @@ void spawn_once(struct spawn *spawn)
 	pid_t pid;
 
 	spawn->next = (spawn->next + 1) % spawn->n_paths;
-	pid = program_start(path, spawn->forks);
+	pid = program_start(path, spawn->forks, spawn->shell);
 	REQUIRE(pid >= 0, "fork: %s", strerror(errno));
-	REQUIRE(waitpid(pid, &status, 0) == pid && !status, "%s: status %d", path, status);
+	REQUIRE(waitpid(pid, &status, 0) == pid && !status, "%s: status %d",
+		path ? path : "a child", status);
 }
 
 void spawn_prepare(void *context, const struct variant *variant)
@@ -75,6 +86,38 @@ double spawn_sample(void *context)
 	return spread_of(ns, SPAWNS).median;
 }
 
+int output_away(void)
+{
+	AUTO_CLOSE int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	int out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
+
+	fflush(stdout);
+	REQUIRE(out >= 0 && dup2(null, STDOUT_FILENO) >= 0, "/dev/null: %s", strerror(errno));
+	return out;
+}
+
+void output_back(int out)
+{
+	dup2(out, STDOUT_FILENO);
+	close(out);
+}
+
+void beyond_report(struct bench *bench, const struct measurement *m, size_t work, double bound,
+		   FILE *plot)
+{
+	const char *what = m->works[work].name;
+	char name[128];
+
+	plot_line(plot, "\"%s\"", what);
+	for (size_t v = EMPTY; v < N_COMPARED; v++) {
+		snprintf(name, sizeof(name), "%s: %s beyond none", what, bench->variants[v].name);
+		plot_line(plot, " %g",
+			  report_percent(bench->report, name, m, work, v, NONE,
+					 v == EBPH ? bound : 0));
+	}
+	plot_line(plot, "\n");
+}
+
 void exec_bench(struct bench *bench)
 {
 	static const char *const tiny[] = {TINY_PROGRAM}, *const lines[] = {LINES_PROGRAM};
@@ -87,22 +130,17 @@ void exec_bench(struct bench *bench)
 		SPAWN_WORK("vfork+execve+exit, program of one call", &tiny_spawn),
 	};
 	static const double bounds[] = {3, 3, 0};
-	AUTO_CLOSE int out = dup(STDOUT_FILENO), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	int out = output_away();
 	struct measurement m;
 	char name[96];
 
-	fflush(stdout);
-	REQUIRE(out >= 0 && dup2(null, STDOUT_FILENO) >= 0, "/dev/null: %s", strerror(errno));
-	REQUIRE(!measure(works, ARRAY_SIZE(works), bench->variants, EBPH + 1, bench->rounds, &m),
+	REQUIRE(!measure(works, ARRAY_SIZE(works), bench->variants, N_COMPARED, bench->rounds, &m),
 		"no memory");
-	dup2(out, STDOUT_FILENO);
+	output_back(out);
 	for (size_t i = 0; i < ARRAY_SIZE(works); i++) {
 		snprintf(name, sizeof(name), "%s: none", works[i].name);
 		report_time(bench->report, name, &m, i, NONE);
-		snprintf(name, sizeof(name), "%s: empty beyond none", works[i].name);
-		report_percent(bench->report, name, &m, i, EMPTY, NONE, 0);
-		snprintf(name, sizeof(name), "%s: ebph beyond none", works[i].name);
-		report_percent(bench->report, name, &m, i, EBPH, NONE, bounds[i]);
+		beyond_report(bench, &m, i, bounds[i], NULL);
 	}
 	measurement_free(&m);
 }

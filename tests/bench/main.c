@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * usage: bench [--rounds N] [--beside EBPH.O] [--json FILE] [CASE...]
- * CASEs are calls, exec, scale, memory, start, late; without any, all are run. Needs root; follows
- * all calls of the host meanwhile, in dry-run: nobody is stopped but children of the last case.
+ * usage: bench [--rounds N] [--beside EBPH.O] [--json FILE] [--plots DIR] [CASE...]
+ * Without a CASE, all are run. Needs root; follows all calls of the host meanwhile, in dry-run:
+ * nobody is stopped but children of the case late. What is to be plotted goes into DIR.
  */
 #include <getopt.h>
 #include <stdarg.h>
@@ -20,8 +20,9 @@ static const struct {
 	const char *name;
 	void (*run)(struct bench *bench);
 } cases[] = {
-	{"calls", calls_bench},	  {"exec", exec_bench},	  {"scale", scale_bench},
-	{"memory", memory_bench}, {"start", start_bench}, {"late", late_bench},
+	{"calls", calls_bench}, {"exec", exec_bench},	  {"lmbench", lmbench_bench},
+	{"scale", scale_bench}, {"memory", memory_bench}, {"start", start_bench},
+	{"late", late_bench},
 };
 
 /* As the tests' own, for the rig. */
@@ -57,9 +58,12 @@ static bool is_wanted(const char *name, char **words)
 
 static void usage(void)
 {
-	fputs("usage: bench [--rounds N] [--beside EBPH.O] [--json FILE] [CASE...]\n"
-	      "cases: calls exec scale memory start late\n",
+	fputs("usage: bench [--rounds N] [--beside EBPH.O] [--json FILE] [--plots DIR] [CASE...]\n"
+	      "cases:",
 	      stderr);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		fprintf(stderr, " %s", cases[i].name);
+	fputc('\n', stderr);
 	exit(2);
 }
 
@@ -68,6 +72,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = {{"rounds", required_argument, NULL, 'r'},
 						{"beside", required_argument, NULL, 'b'},
 						{"json", required_argument, NULL, 'j'},
+						{"plots", required_argument, NULL, 'p'},
 						{}};
 	const char *beside = NULL, *json = NULL;
 	static struct bench bench = {.rounds = 40};
@@ -80,6 +85,8 @@ int main(int argc, char **argv)
 			beside = optarg;
 		else if (option == 'j')
 			json = optarg;
+		else if (option == 'p')
+			bench.plots = optarg;
 		else
 			usage();
 	}
@@ -88,12 +95,14 @@ int main(int argc, char **argv)
 	REQUIRE(!geteuid(), "only root may load BPF programs");
 	REQUIRE(measure_pin() >= 0, "%s", strerror(errno));
 	REQUIRE(!report_new(&bench.report), "no memory");
+	/* First: the daemon's code changes what libbpf does with programs at exec. */
+	reconstruction_variant(&bench.variants[RECONSTRUCTED]);
 	bench_rig_new(&bench.rig, 1024);
 	bench.variants[NONE].name = "none";
 	empty_variants(&bench.variants[EMPTY], &bench.variants[STORAGE]);
 	bench.variants[EBPH] =
 		(struct variant){"ebph", bench_rig_attach, bench_rig_detach, &bench.rig};
-	bench.n_variants = EBPH + 1;
+	bench.n_variants = STORAGE + 1;
 	if (beside) {
 		beside_variant(beside, &bench.rig, &bench.variants[BESIDE]);
 		bench.n_variants = BESIDE + 1;

@@ -114,16 +114,18 @@ void report_time(struct report *report, const char *name, const struct measureme
 	report_values(report, name, "ns", measured(m, work, variant), m->n_rounds, 0);
 }
 
-void report_percent(struct report *report, const char *name, const struct measurement *m,
-		    size_t work, size_t variant, size_t base, double bound)
+double report_percent(struct report *report, const char *name, const struct measurement *m,
+		      size_t work, size_t variant, size_t base, double bound)
 {
 	const double *a = measured(m, work, variant), *b = measured(m, work, base);
 	AUTO_FREE double *values = calloc(m->n_rounds, sizeof(*values));
 
-	for (size_t i = 0; values && i < m->n_rounds; i++)
+	if (!values)
+		return 0;
+	for (size_t i = 0; i < m->n_rounds; i++)
 		values[i] = (a[i] / b[i] - 1) * 100;
-	if (values)
-		report_values(report, name, "%", values, m->n_rounds, bound);
+	report_values(report, name, "%", values, m->n_rounds, bound);
+	return spread_of(values, m->n_rounds).median;
 }
 
 void report_ratio(struct report *report, const char *name, const struct measurement *m, size_t work,

@@ -30,9 +30,9 @@ void report_value(struct report *report, const char *name, const char *unit, dou
 void report_time(struct report *report, const char *name, const struct measurement *m, size_t work,
 		 size_t variant);
 
-/* By how many percent @variant takes longer than @base. */
-void report_percent(struct report *report, const char *name, const struct measurement *m,
-		    size_t work, size_t variant, size_t base, double bound);
+/* By how many percent @variant takes longer than @base. Return: that, in the median. */
+double report_percent(struct report *report, const char *name, const struct measurement *m,
+		      size_t work, size_t variant, size_t base, double bound);
 
 /* How many times the time of @base @variant takes. */
 void report_ratio(struct report *report, const char *name, const struct measurement *m, size_t work,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The variants: nothing, the empty program, ebph, another build of ebph. */
+/* The variants: the empty program, ebph, another build of ebph. */
 #include <bpf/libbpf.h>
 #include <string.h>
 
