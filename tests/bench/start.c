@@ -5,50 +5,34 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "enforcer/store.h"
 #include "enforcer/util.h"
 #include "tests/bench/bench.h"
+#include "tests/bench/ebphd.h"
 #include "tests/harness/tap.h"
 
-#define DAEMON	     "build/ebphd"
 #define FEW	     10
 #define MANY	     10000
 #define START_MS_MAX 2000
-#define ROUNDS_SHARE 4	/* every so many of the other cases' rounds, one of these */
-#define START_LIMIT  60 /* s */
-#define SAVES	     5	/* passes to be watched, one a second */
+#define ROUNDS_SHARE 4 /* every so many of the other cases' rounds, one of these */
+#define SAVES	     5 /* passes to be watched, one a second */
 #define PROGRAM	     "ebph-bench"
 
 static char folder[] = "/dev/shm/ebph-start.XXXXXX";
 
-/* A daemon's files, and what is known of a run. */
+/* A daemon, and what is known of its runs. */
 struct run {
 	const char *name;
 	size_t n;
-	pid_t pid;
+	struct ebphd daemon;
 	double *ms, *resident, *in_memory; /* by round */
 };
-
-static char *path_of(const struct run *run, const char *file)
-{
-	char *path;
-
-	REQUIRE(asprintf(&path, "%s/%s%s%s", folder, run->name, file ? "/" : "", file ? file : "") >
-			0,
-		"no memory");
-	return path;
-}
 
 static void dir_make(const char *path)
 {
@@ -101,96 +85,28 @@ static void profile_make(struct store *store, const char *dir, uint32_t number)
 
 static void run_make(struct run *run)
 {
-	AUTO_FREE char *top = NULL, *state = NULL, *programs = NULL, *conf = NULL;
-	AUTO_FCLOSE FILE *file = NULL;
+	AUTO_FREE char *state = NULL, *programs = NULL, *store_lines = NULL;
 	char reason[STORE_REASON_MAX];
 	struct store *store;
+	char *top;
 
-	top = path_of(run, NULL);
-	state = path_of(run, "state");
-	programs = path_of(run, "programs");
-	conf = path_of(run, "conf");
+	REQUIRE(asprintf(&top, "%s/%s", folder, run->name) > 0, "no memory");
+	run->daemon.folder = top;
+	state = ebphd_path(&run->daemon, "state");
+	programs = ebphd_path(&run->daemon, "programs");
 	dir_make(top);
 	dir_make(programs);
 	REQUIRE(!store_open(state, &store, reason), "%s: %s", state, reason);
 	for (uint32_t i = 0; i < run->n; i++)
 		profile_make(store, programs, i);
 	store_free(store);
-	file = fopen(conf, "we");
-	REQUIRE(file, "%s: %s", conf, strerror(errno));
-	fprintf(file,
-		"[enforcer]\nmode = dry-run\nrun_dir = %s/run\n"
-		"[store]\nmax_profiles = %u\nstate_dir = %s\nsave_interval = 1s\n"
-		"[log]\nevents = %s/events\n",
-		top, MANY + 2 * PROFILE_SLOT_STOCK, state, top);
-}
-
-static int entry_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
+	REQUIRE(asprintf(&store_lines, "max_profiles = %u\nsave_interval = 1s\n",
+			 MANY + 2 * PROFILE_SLOT_STOCK) > 0,
+		"no memory");
+	ebphd_configure(&run->daemon, store_lines, "");
 }
 
 /* ---- the daemon --------------------------------------------------------------------------- */
-
-static void daemon_become(const char *conf, const char *log, pid_t parent)
-{
-	int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	cpu_set_t set;
-
-	/* We are kept on one processor, it is not. */
-	memset(&set, 0xff, sizeof(set));
-	sched_setaffinity(0, sizeof(set), &set);
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (fd < 0 || dup2(fd, STDERR_FILENO) < 0 || getppid() != parent)
-		_exit(126);
-	execl(DAEMON, DAEMON, "--foreground", "--config", conf, NULL);
-	_exit(127);
-}
-
-static bool file_has(const char *path, const char *text)
-{
-	AUTO_FCLOSE FILE *file = fopen(path, "re");
-	char line[1024];
-
-	while (file && fgets(line, sizeof(line), file))
-		if (strstr(line, text))
-			return true;
-	return false;
-}
-
-/* Return: ms until it had all programs attached. */
-static double daemon_start(struct run *run)
-{
-	AUTO_FREE char *conf = path_of(run, "conf"), *log = path_of(run, "log");
-	AUTO_FREE char *events = path_of(run, "events");
-	double begin, now;
-	pid_t self = getpid();
-
-	unlink(events);
-	begin = measure_now();
-	run->pid = fork();
-	REQUIRE(run->pid >= 0, "fork: %s", strerror(errno));
-	if (!run->pid)
-		daemon_become(conf, log, self);
-	do {
-		usleep(1000);
-		now = measure_now();
-		REQUIRE(!waitpid(run->pid, NULL, WNOHANG), DAEMON " ended: see %s", log);
-		REQUIRE(now - begin < START_LIMIT * 1e9, DAEMON " does not start: see %s", log);
-	} while (!file_has(events, "\"event\":\"start\""));
-	return (now - begin) / 1e6;
-}
-
-static void daemon_end(const struct run *run)
-{
-	int status;
-
-	kill(run->pid, SIGTERM);
-	REQUIRE(waitpid(run->pid, &status, 0) == run->pid && !status, DAEMON ": status %d", status);
-}
 
 /* Resident memory in bytes. */
 static double resident(const struct run *run)
@@ -199,7 +115,7 @@ static double resident(const struct run *run)
 	unsigned long pages = 0;
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%d/statm", run->pid);
+	snprintf(path, sizeof(path), "/proc/%d/statm", run->daemon.pid);
 	file = fopen(path, "re");
 	REQUIRE(file && fscanf(file, "%*u %lu", &pages) == 1, "%s: %s", path, strerror(errno));
 	return (double)pages * (double)sysconf(_SC_PAGESIZE);
@@ -208,7 +124,7 @@ static double resident(const struct run *run)
 /* How many profiles it says to have put into memory. */
 static double in_memory(const struct run *run)
 {
-	AUTO_FREE char *log = path_of(run, "log");
+	AUTO_FREE char *log = ebphd_path(&run->daemon, "log");
 	AUTO_FCLOSE FILE *file = fopen(log, "re");
 	unsigned int n = 0;
 	char line[1024];
@@ -221,10 +137,10 @@ static double in_memory(const struct run *run)
 
 static void round_run(struct run *run, size_t round)
 {
-	run->ms[round] = daemon_start(run);
+	run->ms[round] = ebphd_start(&run->daemon);
 	run->resident[round] = resident(run);
 	run->in_memory[round] = in_memory(run);
-	daemon_end(run);
+	ebphd_end(&run->daemon);
 }
 
 /* ---- what a save writes --------------------------------------------------------------------- */
@@ -256,18 +172,18 @@ static void saves_watch(struct report *report, struct run *run)
 {
 	static const char *const paths[] = {TINY_PROGRAM};
 	struct spawn spawn = {.paths = paths, .n_paths = 1};
-	AUTO_FREE char *state = path_of(run, "state");
+	AUTO_FREE char *state = ebphd_path(&run->daemon, "state");
 	AUTO_CLOSE int inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	size_t ours, others = 0;
 
-	daemon_start(run);
+	ebphd_start(&run->daemon);
 	REQUIRE(inotify >= 0 && inotify_add_watch(inotify, state,
 						  IN_CREATE | IN_MODIFY | IN_ATTRIB | IN_MOVE |
 							  IN_DELETE) >= 0,
 		"%s: %s", state, strerror(errno));
 	spawn_once(&spawn);
 	sleep(SAVES + 1);
-	daemon_end(run); /* with a save at the end */
+	ebphd_end(&run->daemon); /* with a save at the end */
 	ours = changes_count(inotify, &others);
 	CHECK(!ours, "%zu changes of profiles that have not changed", ours);
 	CHECK(others, "nothing was written of a new program");
@@ -324,6 +240,7 @@ void start_bench(struct bench *bench)
 		free(runs[i]->ms);
 		free(runs[i]->resident);
 		free(runs[i]->in_memory);
+		free((char *)runs[i]->daemon.folder);
 	}
-	nftw(folder, entry_remove, 16, FTW_DEPTH | FTW_PHYS);
+	folder_remove(folder);
 }
