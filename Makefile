@@ -139,7 +139,7 @@ test-long: deps
 # What ebph costs, on this host's own kernel; needs root. BENCH="--rounds 10 calls" for less.
 bench: deps
 	@$(MAKE) --no-print-directory $(BUILD)/ebphd $(BUILD)/tests/bench-run $(BUILD)/tests/bench-tiny \
-		$(BUILD)/tests/progs/lines
+		$(BUILD)/tests/bench-strange $(BUILD)/tests/progs/lines
 	@$(BUILD)/tests/bench-run --json $(BUILD)/bench.json $(BENCH)
 
 # What profiles of real programs take of the kernel's memory, in a virtual machine; MEMORY="KERNEL"

@@ -71,7 +71,7 @@ $(PROGS_32): $(BUILD)/%: %.S tests/tests.mk
 # ---- benchmark --------------------------------------------------------------------------------
 
 BENCH_OBJS := $(patsubst tests/%.c,$(BUILD)/tests/obj/%.o,\
-	      $(filter-out %.bpf.c %/tiny.c %/matrix.c,$(wildcard tests/bench/*.c)) tests/bpf/rig.c)
+	      $(filter-out %.bpf.c %/tiny.c %/strange.c %/matrix.c,$(wildcard tests/bench/*.c)) tests/bpf/rig.c)
 
 $(BENCH_OBJS): | $(SKELETONS) $(BUILD)/bench_empty.skel.h $(BUILD)/bench_reconstruction.skel.h
 
@@ -86,12 +86,14 @@ $(BUILD)/bench_%.skel.h: $(BUILD)/tests/bench/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name bench_$* > $@
 
-$(BUILD)/tests/bench-tiny: tests/bench/tiny.c Makefile tests/tests.mk
+# Without the C library: few system calls.
+$(BUILD)/tests/bench-tiny $(BUILD)/tests/bench-strange: $(BUILD)/tests/bench-%: tests/bench/%.c \
+		Makefile tests/tests.mk
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -MF $@.d -MT $@ -std=gnu11 -O1 -Wall -static -nostdlib \
 		-fno-stack-protector -fno-asynchronous-unwind-tables -Wl,-z,noseparate-code \
-		-Wl,-e,tiny_start $< -o $@
+		-Wl,-e,$*_start $< -o $@
 
 $(BUILD)/tests/bench-run: $(BENCH_OBJS) $(BUILD)/tests/ebph.a
 	$(call say,LINK,$@)

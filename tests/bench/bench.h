@@ -92,8 +92,8 @@ void pairs_fill(struct rig *rig);
 struct spawn {
 	const char *const *paths; /* taken in turns; NULL: the child ends at once */
 	size_t n_paths, next;
-	bool forks; /* with a copy of the address space; else with vfork() */
-	bool shell; /* by /bin/sh -c */
+	bool forks;		      /* with a copy of the address space; else with vfork() */
+	const char *const *arguments; /* at most two, then NULL; may be NULL */
 };
 
 void spawn_once(struct spawn *spawn);
@@ -117,7 +117,18 @@ void output_back(int out);
 void beyond_report(struct bench *bench, const struct measurement *m, size_t work, double bound,
 		   FILE *plot);
 
-#define LINES_PROGRAM "build/tests/progs/lines"
-#define TINY_PROGRAM  "build/tests/bench-tiny"
+#define LINES_PROGRAM	"build/tests/progs/lines"
+#define TINY_PROGRAM	"build/tests/bench-tiny"
+#define STRANGE_PROGRAM "build/tests/bench-strange"
+
+/* Executables that differ in nothing but who they are. */
+struct copies {
+	char folder[32];
+	size_t n;
+	const char **paths;
+};
+
+void copies_make(struct copies *copies, const char *program, size_t n);
+void copies_remove(struct copies *copies);
 
 #endif

@@ -26,18 +26,18 @@ char *ebphd_path(const struct ebphd *daemon, const char *file)
 	return path;
 }
 
-void ebphd_configure(const struct ebphd *daemon, const char *store, const char *detection)
+void ebphd_configure(const struct ebphd *daemon, const char *enforcer, const char *store,
+		     const char *more)
 {
 	AUTO_FREE char *conf = ebphd_path(daemon, "conf");
 	AUTO_FCLOSE FILE *file = fopen(conf, "we");
 
 	REQUIRE(file, "%s: %s", conf, strerror(errno));
 	fprintf(file,
-		"[enforcer]\nmode = dry-run\nrun_dir = %s/run\n"
+		"[enforcer]\nmode = dry-run\nrun_dir = %s/run\n%s"
 		"[store]\nstate_dir = %s/state\n%s"
-		"[detection]\n%s"
-		"[log]\nevents = %s/events\n",
-		daemon->folder, daemon->folder, store, detection, daemon->folder);
+		"[log]\nevents = %s/events\n%s",
+		daemon->folder, enforcer, daemon->folder, store, daemon->folder, more);
 }
 
 static void daemon_become(const char *conf, const char *log, pid_t parent)
@@ -96,6 +96,19 @@ void ebphd_end(struct ebphd *daemon)
 	REQUIRE(waitpid(daemon->pid, &status, 0) == daemon->pid && !status, DAEMON ": status %d",
 		status);
 	daemon->pid = 0;
+}
+
+struct ebphd_times ebphd_times(const struct ebphd *daemon)
+{
+	AUTO_FCLOSE FILE *file = NULL;
+	char path[64];
+	struct ebphd_times times;
+
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", daemon->pid);
+	file = fopen(path, "re");
+	REQUIRE(file && fscanf(file, "%lf %lf", &times.had, &times.waited) == 2, "%s: %s", path,
+		strerror(errno));
+	return times;
 }
 
 static int entry_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)

@@ -11,14 +11,25 @@ struct ebphd {
 	pid_t pid;
 };
 
-/* Writes its configuration: dry-run, all files in the folder; @store, @detection: lines more. */
-void ebphd_configure(const struct ebphd *daemon, const char *store, const char *detection);
+/*
+ * Writes its configuration: dry-run, all files in the folder. @enforcer, @store: lines more in
+ * these sections; @more: other sections.
+ */
+void ebphd_configure(const struct ebphd *daemon, const char *enforcer, const char *store,
+		     const char *more);
 
 /* Starts it. Return: ms until it had all programs attached. */
 double ebphd_start(struct ebphd *daemon);
 
 /* Ends it, and waits for that. */
 void ebphd_end(struct ebphd *daemon);
+
+/* Processor time that it has had so far, and has waited for, ns. */
+struct ebphd_times {
+	double had, waited;
+};
+
+struct ebphd_times ebphd_times(const struct ebphd *daemon);
 
 /* The path of one of its files, to be freed. */
 char *ebphd_path(const struct ebphd *daemon, const char *file);

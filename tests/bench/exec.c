@@ -12,22 +12,24 @@
 #include "tests/bench/bench.h"
 #include "tests/harness/tap.h"
 
-#define SPAWNS 60 /* of one sample, each timed by itself */
+#define SPAWNS	      60 /* of one sample, each timed by itself */
+#define ARGUMENTS_MAX 2
 
 struct start {
 	const char *path;
-	bool shell;
+	const char *const *arguments;
 };
 
 static int program_become(void *context)
 {
 	const struct start *start = context;
-	char *const argv[] = {(char *)start->path, NULL}, *const envp[] = {NULL};
-	char *const shell[] = {"/bin/sh", "-c", (char *)start->path, NULL};
+	char *argv[ARGUMENTS_MAX + 2] = {(char *)start->path}, *const envp[] = {NULL};
 
 	if (!start->path)
 		_exit(0);
-	execve(start->shell ? shell[0] : argv[0], start->shell ? shell : argv, envp);
+	for (int i = 0; i < ARGUMENTS_MAX && start->arguments && start->arguments[i]; i++)
+		argv[i + 1] = (char *)start->arguments[i];
+	execve(argv[0], argv, envp);
 	_exit(127);
 }
 
@@ -35,29 +37,29 @@ static int program_become(void *context)
  * Not posix_spawn(): in its child the C library makes more than a hundred calls of its own. With
  * @forks the child gets a copy of the memory; without, as after vfork(), it borrows ours.
  */
-static pid_t program_start(const char *path, bool forks, bool shell)
+static pid_t program_start(const struct start *start, bool forks)
 {
 	static char stack[16384] __attribute__((aligned(16)));
-	struct start start = {path, shell};
 	pid_t pid;
 
 	if (!forks)
 		return clone(program_become, stack + sizeof(stack),
-			     CLONE_VM | CLONE_VFORK | SIGCHLD, &start);
+			     CLONE_VM | CLONE_VFORK | SIGCHLD, (void *)start);
 	pid = fork();
 	if (!pid)
-		program_become(&start);
+		program_become((void *)start);
 	return pid;
 }
 
 void spawn_once(struct spawn *spawn)
 {
 	const char *path = spawn->paths[spawn->next];
+	const struct start start = {path, spawn->arguments};
 	int status;
 	pid_t pid;
 
 	spawn->next = (spawn->next + 1) % spawn->n_paths;
-	pid = program_start(path, spawn->forks, spawn->shell);
+	pid = program_start(&start, spawn->forks);
 	REQUIRE(pid >= 0, "fork: %s", strerror(errno));
 	REQUIRE(waitpid(pid, &status, 0) == pid && !status, "%s: status %d",
 		path ? path : "a child", status);

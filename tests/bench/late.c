@@ -251,7 +251,15 @@ static int value_compare(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
-static void count_bench(struct bench *bench, struct releaser *releaser, size_t n)
+/* A line for each process: what share of all were at most so late, us. */
+static void distribution_plot(FILE *plot, const double *sorted, size_t n)
+{
+	plot_line(plot, "\n\n\"%zu delayed\"\n", n);
+	for (size_t i = 0; i < n; i++)
+		plot_line(plot, "%g %g\n", sorted[i] / 1e3, (double)(i + 1) / (double)n * 100);
+}
+
+static void count_bench(struct bench *bench, struct releaser *releaser, size_t n, FILE *plot)
 {
 	size_t rounds = (bench->rounds + ROUNDS_SHARE - 1) / ROUNDS_SHARE;
 	AUTO_FREE double *late = calloc(n, sizeof(double));
@@ -272,6 +280,7 @@ static void count_bench(struct bench *bench, struct releaser *releaser, size_t n
 		at_once[i] = (double)releaser->most_at_once;
 	}
 	fputs("\r\033[K", stderr);
+	distribution_plot(plot, late, n);
 	snprintf(name, sizeof(name), "%zu delayed: most at once", n);
 	report_values(bench->report, name, "", at_once, rounds, 0);
 	snprintf(name, sizeof(name), "%zu delayed: late, median", n);
@@ -286,6 +295,7 @@ void late_bench(struct bench *bench)
 {
 	static const size_t counts[] = {1, 10, 100, MOST};
 	static struct releaser releaser;
+	FILE *plot = plot_open(bench, "late");
 	cpu_set_t one, all;
 
 	/* As the daemon, neither we nor they are kept on one processor. */
@@ -295,7 +305,8 @@ void late_bench(struct bench *bench)
 	log_set_least(LOG_ERR);
 	releaser_new(&releaser);
 	for (size_t i = 0; i < ARRAY_SIZE(counts); i++)
-		count_bench(bench, &releaser, counts[i]);
+		count_bench(bench, &releaser, counts[i], plot);
+	plot_close(plot);
 	releaser_free(&releaser);
 	sched_setaffinity(0, sizeof(one), &one);
 }

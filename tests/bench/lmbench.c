@@ -195,9 +195,12 @@ static double unix_sample(void *context)
 /* ---- the table ------------------------------------------------------------------------------ */
 
 static const char *const nothing[] = {NULL}, *const lines[] = {LINES_PROGRAM};
+static const char *const shell[] = {"/bin/sh"}, *const lines_by_shell[] = {"-c", LINES_PROGRAM,
+									   NULL};
 static struct spawn fork_exit = {.paths = nothing, .n_paths = 1, .forks = true};
 static struct spawn fork_exec = {.paths = lines, .n_paths = 1, .forks = true};
-static struct spawn fork_shell = {.paths = lines, .n_paths = 1, .forks = true, .shell = true};
+static struct spawn fork_shell = {
+	.paths = shell, .n_paths = 1, .forks = true, .arguments = lines_by_shell};
 
 #define REPEAT(what, function, times, value)                                                       \
 	{                                                                                          \

@@ -20,8 +20,9 @@ static const struct {
 	const char *name;
 	void (*run)(struct bench *bench);
 } cases[] = {
-	{"calls", calls_bench}, {"exec", exec_bench},	  {"lmbench", lmbench_bench},
-	{"scale", scale_bench}, {"memory", memory_bench}, {"start", start_bench},
+	{"calls", calls_bench},	      {"exec", exec_bench},   {"lmbench", lmbench_bench},
+	{"programs", programs_bench}, {"scale", scale_bench}, {"cpus", cpus_bench},
+	{"memory", memory_bench},     {"start", start_bench}, {"events", events_bench},
 	{"late", late_bench},
 };
 

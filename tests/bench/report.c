@@ -140,6 +140,18 @@ void report_ratio(struct report *report, const char *name, const struct measurem
 		report_values(report, name, "x", values, m->n_rounds, bound);
 }
 
+void report_over(struct report *report, const char *name, const struct measurement *m, size_t work,
+		 size_t base_work, size_t variant)
+{
+	const double *a = measured(m, work, variant), *b = measured(m, base_work, variant);
+	AUTO_FREE double *values = calloc(m->n_rounds, sizeof(*values));
+
+	for (size_t i = 0; values && i < m->n_rounds; i++)
+		values[i] = a[i] / b[i];
+	if (values)
+		report_values(report, name, "x", values, m->n_rounds, 0);
+}
+
 void report_overhead(struct report *report, const char *name, const struct measurement *m,
 		     size_t work, size_t variant, size_t base, size_t none, double bound)
 {

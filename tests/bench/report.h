@@ -38,6 +38,10 @@ double report_percent(struct report *report, const char *name, const struct meas
 void report_ratio(struct report *report, const char *name, const struct measurement *m, size_t work,
 		  size_t variant, size_t base, double bound);
 
+/* How many times the time of @base_work @work takes, in one variant. */
+void report_over(struct report *report, const char *name, const struct measurement *m, size_t work,
+		 size_t base_work, size_t variant);
+
 /* How many times what @base costs over @none @variant costs over @none. */
 void report_overhead(struct report *report, const char *name, const struct measurement *m,
 		     size_t work, size_t variant, size_t base, size_t none, double bound);

@@ -7,8 +7,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/sendfile.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,45 +14,63 @@
 #include "tests/bench/bench.h"
 #include "tests/harness/tap.h"
 
-#define SLOTS	   10240
-#define FEW	   10
-#define MANY	   10000
-#define THREADS	   32000
-#define PIDS	   4194304 /* the most that there can be: 32,768, the default, are too few */
-#define STACK	   16384   /* of one */
-#define POLL_EVERY 64	   /* executables; fewer than slots are kept in stock */
+#define SLOTS	     10240
+#define FEW	     10
+#define MANY	     10000
+#define THREADS	     32000
+#define PIDS	     4194304	 /* the most that there can be: 32,768, the default, are too few */
+#define STACK	     16384	 /* of one */
+#define LAYOUT_BYTES (512 << 10) /* what the kernel really takes for a profile of ebpH's */
+#define POLL_EVERY   64		 /* executables; fewer than slots are kept in stock */
 
-static char folder[] = "/dev/shm/ebph-bench.XXXXXX";
-static const char *copies[MANY];
+static struct copies copies;
 
-/* Executables that differ in nothing but who they are. */
-static void copies_make(void)
+/* What all maps take with 10, 100, ... profiles. */
+struct memory {
+	size_t n, profiles[4];
+	double bytes[4];
+};
+
+static bool is_step(size_t n)
 {
-	AUTO_CLOSE int from = open(TINY_PROGRAM, O_RDONLY | O_CLOEXEC);
-	struct stat st = {};
-
-	REQUIRE(from >= 0 && !fstat(from, &st), TINY_PROGRAM ": %s", strerror(errno));
-	REQUIRE(mkdtemp(folder), "%s: %s", folder, strerror(errno));
-	for (size_t i = 0; i < MANY; i++) {
-		AUTO_CLOSE int to = -1;
-		char *path = NULL;
-		off_t offset = 0;
-
-		REQUIRE(asprintf(&path, "%s/%zu", folder, i) > 0, "no memory");
-		copies[i] = path;
-		to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
-		REQUIRE(to >= 0 && sendfile(to, from, &offset, (size_t)st.st_size) == st.st_size,
-			"%s: %s", path, strerror(errno));
-	}
+	return n == 10 || n == 100 || n == 1000 || n == MANY;
 }
 
-static void copies_remove(void)
+static void memory_add(struct memory *memory, size_t profiles, const struct rig *rig)
 {
-	for (size_t i = 0; i < MANY; i++) {
-		unlink(copies[i]);
-		free((char *)copies[i]);
+	memory->profiles[memory->n] = profiles;
+	memory->bytes[memory->n++] =
+		(double)(rig->profiles->pair_memory + kernel_memory(rig->kernel));
+}
+
+/*
+ * Beside it what ebpH's layout takes for as many, as far as there is memory: half a megabyte each.
+ */
+static void memory_report(const struct bench *bench, const struct memory *memory)
+{
+	const double room = (double)sysconf(_SC_AVPHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+	FILE *plot = plot_open(bench, "memory");
+	char name[96];
+
+	for (size_t i = 0; i < memory->n; i++) {
+		size_t n = memory->profiles[i];
+
+		snprintf(name, sizeof(name), "kernel memory of %zu profiles, all maps: ebph", n);
+		report_value(bench->report, name, "bytes", memory->bytes[i], 0);
+		plot_line(plot, "%zu %g", n, memory->bytes[i]);
+		if ((double)n * LAYOUT_BYTES < room / 2) {
+			double layout = reconstruction_memory(n);
+
+			snprintf(name, sizeof(name), "kernel memory of %zu profiles: ebpH's layout",
+				 n);
+			report_value(bench->report, name, "bytes", layout, 0);
+			plot_line(plot, " %g", layout);
+		} else {
+			fprintf(stderr, "ebpH's layout of %zu profiles is left out: no room\n", n);
+		}
+		plot_line(plot, "\n");
 	}
-	rmdir(folder);
+	plot_close(plot);
 }
 
 /*
@@ -62,9 +78,9 @@ static void copies_remove(void)
  * a small one, which pairs do not lie in the line where their search begins is chance, and these
  * take a slower way.
  */
-static void profiles_fill(struct rig *rig, size_t n)
+static void profiles_fill(struct rig *rig, size_t n, struct memory *ret)
 {
-	struct spawn spawn = {.paths = copies, .n_paths = n};
+	struct spawn spawn = {.paths = copies.paths, .n_paths = n};
 	const uint32_t before = profiles_in_state(rig->profiles, EBPH_STATE_TRAINING);
 	uint32_t made;
 
@@ -72,8 +88,10 @@ static void profiles_fill(struct rig *rig, size_t n)
 	pairs_fill(rig);
 	for (size_t i = 0; i < n; i++) {
 		spawn_once(&spawn);
-		if (i % POLL_EVERY == 0)
+		if (i % POLL_EVERY == 0 || is_step(i + 1))
 			rig_poll(rig);
+		if (is_step(i + 1))
+			memory_add(ret, i + 1, rig);
 		if (i % 1000 == 0)
 			fprintf(stderr, "\r%zu profiles of %zu ", i, n);
 	}
@@ -160,7 +178,7 @@ static pid_t crowd_start(struct rig *rig)
 void scale_bench(struct bench *bench)
 {
 	static struct rig few, many;
-	static struct spawn spawn = {.paths = copies, .n_paths = FEW};
+	static struct spawn spawn = {.n_paths = FEW};
 	const struct variant variants[] = {
 		{"none", NULL, NULL, NULL},
 		{"10 profiles", bench_rig_attach, bench_rig_detach, &few},
@@ -171,15 +189,18 @@ void scale_bench(struct bench *bench)
 	static const double bounds[] = {1.05, 1.05, 0, 1.05};
 	struct report *report = bench->report;
 	const unsigned long pids = pid_max_set(PIDS);
+	struct memory memory = {};
 	struct measurement m;
 	char name[96];
 	pid_t crowd;
 
-	copies_make();
+	copies_make(&copies, TINY_PROGRAM, MANY);
+	spawn.paths = copies.paths;
 	bench_rig_new(&few, SLOTS);
 	bench_rig_new(&many, SLOTS);
-	profiles_fill(&few, FEW);
-	profiles_fill(&many, MANY);
+	profiles_fill(&few, FEW, &memory);
+	memory.n = 0;
+	profiles_fill(&many, MANY, &memory);
 	/* They are there in all turns; one rig follows them, the other knows nothing of them. */
 	crowd = crowd_start(&many);
 	REQUIRE(!measure(works, ARRAY_SIZE(works), variants, ARRAY_SIZE(variants), bench->rounds,
@@ -194,13 +215,12 @@ void scale_bench(struct bench *bench)
 			 works[i].name);
 		report_ratio(report, name, &m, i, 2, 1, bounds[i]);
 	}
-	report_value(report, "kernel memory of a profile, all in all, at 10,000", "bytes",
-		     (double)(many.profiles->pair_memory + kernel_memory(many.kernel)) / MANY, 0);
 	measurement_free(&m);
 	kill(crowd, SIGKILL);
 	waitpid(crowd, NULL, 0);
 	pid_max_set(pids);
 	rig_free(&many);
 	rig_free(&few);
-	copies_remove();
+	copies_remove(&copies);
+	memory_report(bench, &memory);
 }

@@ -103,7 +103,7 @@ static void run_make(struct run *run)
 	REQUIRE(asprintf(&store_lines, "max_profiles = %u\nsave_interval = 1s\n",
 			 MANY + 2 * PROFILE_SLOT_STOCK) > 0,
 		"no memory");
-	ebphd_configure(&run->daemon, store_lines, "");
+	ebphd_configure(&run->daemon, "", store_lines, "");
 }
 
 /* ---- the daemon --------------------------------------------------------------------------- */
