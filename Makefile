@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# make run | test | test-long | demo | bench | bench-memory | check | fuzz | install | clean; V=1
-# shows commands, DEBUG=1 builds for a debugger, SANITIZE=1 with ASan and UBSan (each after make
-# clean).
+# make run | test | test-long | demo | bench | bench-memory | bench-vm | check | fuzz | install |
+# clean; V=1 shows commands, DEBUG=1 builds for a debugger, SANITIZE=1 with ASan and UBSan (each
+# after make clean).
 
 VERSION := 0.1.0
 BUILD	:= build
@@ -44,7 +44,7 @@ CALLNAME_OBJS := $(BUILD)/enforcer/callname.o $(BUILD)/enforcer/callname_table.o
 ENFORCER_OBJS := $(ENFORCER_SRCS:%.c=$(BUILD)/%.o) $(BUILD)/enforcer/callname_table.o
 
 .DELETE_ON_ERROR:
-.PHONY: all run demo test test-long test-build bench bench-memory check fuzz install clean deps
+.PHONY: all run demo test test-long test-build bench bench-memory bench-vm check fuzz install clean deps
 all: $(BUILD)/ebphd $(BUILD)/ebphctl
 	@:
 
@@ -136,17 +136,26 @@ test-long: deps
 	@$(MAKE) --no-print-directory all test-build
 	@tests/run --long
 
-# What ebph costs, on this host's own kernel; needs root. BENCH="--rounds 10 calls" for less.
+# What ebph costs, on this host's own kernel; needs root. BENCH="--rounds 10 calls" for less. Whole
+# programs and plots need what `scripts/deps bench` installs, and are left out without.
 bench: deps
 	@$(MAKE) --no-print-directory $(BUILD)/ebphd $(BUILD)/tests/bench-run $(BUILD)/tests/bench-tiny \
 		$(BUILD)/tests/bench-strange $(BUILD)/tests/progs/lines
-	@$(BUILD)/tests/bench-run --json $(BUILD)/bench.json $(BENCH)
+	@rm -rf $(BUILD)/bench
+	@$(BUILD)/tests/bench-run --json $(BUILD)/bench.json --plots $(BUILD)/bench $(BENCH)
+	@command -v gnuplot >/dev/null || echo "no plots: scripts/deps bench installs gnuplot" >&2
+	@! command -v gnuplot >/dev/null || gnuplot -e "folder='$(BUILD)/bench'" tests/bench/plots.gp
 
 # What profiles of real programs take of the kernel's memory, in a virtual machine; MEMORY="KERNEL"
 # for another kernel.
 bench-memory: deps
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench-matrix
 	@scripts/memory $(MEMORY)
+
+# What needs guard hooks, and all paths of a call, in instructions; BENCH_VM="KERNEL".
+bench-vm: deps
+	@$(MAKE) --no-print-directory all test-build
+	@scripts/bench-vm $(BENCH_VM)
 
 # What is written here, looked at by tools: layout, clang-tidy, shellcheck, the example.
 check: deps

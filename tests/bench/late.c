@@ -32,6 +32,7 @@
 #define ROUNDS_SHARE 8 /* every so many of the other cases' rounds, one of these */
 #define ROUND_LIMIT  (30ull * NSEC_PER_SEC)
 #define P99_LATE_NS  1e6
+#define PLOT_LINES   150
 #define FIRST	     30
 #define KNOWN	     12 /* calls from FIRST on, which the profile knows */
 #define STRANGE_CALL 99 /* and one that it does not */
@@ -251,26 +252,32 @@ static int value_compare(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
-/* A line for each process: what share of all were at most so late, us. */
-static void distribution_plot(FILE *plot, const double *sorted, size_t n)
+/* What share of all were at most so late, us, in so many lines. */
+static void distribution_plot(FILE *plot, size_t delayed, double *late, size_t n)
 {
-	plot_line(plot, "\n\n\"%zu delayed\"\n", n);
-	for (size_t i = 0; i < n; i++)
-		plot_line(plot, "%g %g\n", sorted[i] / 1e3, (double)(i + 1) / (double)n * 100);
+	size_t step = n / PLOT_LINES + 1;
+
+	qsort(late, n, sizeof(*late), value_compare);
+	plot_line(plot, "\n\n\"%zu delayed\"\n", delayed);
+	for (size_t i = step - 1; i < n; i += step)
+		plot_line(plot, "%g %g\n", late[i] / 1e3, (double)(i + 1) / (double)n * 100);
+	plot_line(plot, "%g 100\n", late[n - 1] / 1e3);
 }
 
 static void count_bench(struct bench *bench, struct releaser *releaser, size_t n, FILE *plot)
 {
 	size_t rounds = (bench->rounds + ROUNDS_SHARE - 1) / ROUNDS_SHARE;
-	AUTO_FREE double *late = calloc(n, sizeof(double));
+	AUTO_FREE double *all = calloc(n * rounds, sizeof(double));
 	AUTO_FREE double *half = calloc(rounds, sizeof(double));
 	AUTO_FREE double *p99 = calloc(rounds, sizeof(double));
 	AUTO_FREE double *last = calloc(rounds, sizeof(double));
 	AUTO_FREE double *at_once = calloc(rounds, sizeof(double));
 	char name[80];
 
-	REQUIRE(late && half && p99 && last && at_once, "no memory");
+	REQUIRE(all && half && p99 && last && at_once, "no memory");
 	for (size_t i = 0; i < rounds; i++) {
+		double *late = all + i * n;
+
 		fprintf(stderr, "\rlate: %zu processes, round %zu of %zu ", n, i + 1, rounds);
 		round_run(releaser, n, late);
 		qsort(late, n, sizeof(*late), value_compare);
@@ -280,7 +287,7 @@ static void count_bench(struct bench *bench, struct releaser *releaser, size_t n
 		at_once[i] = (double)releaser->most_at_once;
 	}
 	fputs("\r\033[K", stderr);
-	distribution_plot(plot, late, n);
+	distribution_plot(plot, n, all, n * rounds);
 	snprintf(name, sizeof(name), "%zu delayed: most at once", n);
 	report_values(bench->report, name, "", at_once, rounds, 0);
 	snprintf(name, sizeof(name), "%zu delayed: late, median", n);
