@@ -9,7 +9,7 @@
 #define FIRST_FREE  340 /* numbers that no call has on x86-64 */
 #define NUMBER_FREE 84
 
-__attribute__((noreturn)) void strange_run(long *stack);
+__attribute__((noreturn)) void strange_run(const char *const *stack);
 
 __asm__(".globl strange_start\nstrange_start: mov %rsp, %rdi\nand $-16, %rsp\ncall strange_run");
 
@@ -18,9 +18,10 @@ static void call(long number)
 	__asm__ volatile("syscall" : "+a"(number) : "D"(0) : "rcx", "r11", "memory");
 }
 
-void strange_run(long *stack)
+/* @stack: as the kernel leaves it: the number of arguments, then they, then NULL */
+void strange_run(const char *const *stack)
 {
-	const char *text = stack[0] > 1 ? (const char *)stack[2] : "";
+	const char *text = stack[2] ? stack[2] : "";
 	long n = 0;
 
 	for (; *text; text++)
