@@ -108,10 +108,13 @@ int main(int argc, char **argv)
 		beside_variant(beside, &bench.rig, &bench.variants[BESIDE]);
 		bench.n_variants = BESIDE + 1;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-		if (is_wanted(cases[i].name, argv + optind))
-			cases[i].run(&bench);
-	report_print(bench.report);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		if (!is_wanted(cases[i].name, argv + optind))
+			continue;
+		report_case(bench.report, cases[i].name);
+		cases[i].run(&bench);
+		report_print(bench.report);
+	}
 	if (json)
 		r = report_write(bench.report, json);
 	CHECK(!r, "cannot write %s", json);

@@ -20,11 +20,16 @@
 #include "tests/bench/ebphd.h"
 #include "tests/harness/tap.h"
 
-#define ROUNDS_SHARE 5	/* every so many of the other cases' rounds, one of these */
+#define ROUNDS_SHARE 6	/* every so many of the other cases' rounds, one of these */
 #define READY_LIMIT  10 /* s */
 #define IDLE_US	     500000
 #define IDLE_NS	     5e6
-#define RUNS	     2 /* of each in a turn */
+#define RUNS	     3 /* of each in a turn */
+
+/* What a run took, or with a rate a request, ns: on the clock, of a processor, in the kernel. */
+struct cost {
+	double wall, processor, system;
+};
 
 /* Commands are for a shell in our folder; $top: where the source is, $port: one that is free. */
 struct program {
@@ -36,7 +41,7 @@ struct program {
 	const char *rate;   /* stands before the requests per second; NULL: the time counts */
 	bool user;	    /* next to nothing in the kernel: system time is not reported */
 	double wall_bound, system_bound; /* percent beyond none; 0: there is none */
-	double system_ns;		 /* of the turn's best run; of a request, if .rate */
+	struct cost best;		 /* of a turn's runs */
 };
 
 static struct program programs[] = {
@@ -88,8 +93,6 @@ static struct program programs[] = {
 	},
 };
 
-#define N_PROGRAMS ARRAY_SIZE(programs)
-
 /* What they work on, once. */
 static const char preparation[] =
 	"mkdir tree && cp -r $top/bpf $top/conf $top/ctl $top/enforcer $top/tests tree/ && "
@@ -123,21 +126,32 @@ static pid_t shell_start(const char *command, bool server)
 	_exit(127);
 }
 
-static double shell_end(pid_t pid, int *ret_status)
+static double ns_of(struct timeval time)
 {
-	struct rusage used;
-
-	REQUIRE(wait4(pid, ret_status, 0, &used) == pid, "%s", strerror(errno));
-	return (double)used.ru_stime.tv_sec * 1e9 + (double)used.ru_stime.tv_usec * 1e3;
+	return (double)time.tv_sec * 1e9 + (double)time.tv_usec * 1e3;
 }
 
-/* Return: what it spent in the kernel, ns; less than 0 when it failed. */
-static double shell_run(const char *command)
+/* Waits for its end, and adds what it took of a processor to @cost. Return: did it end well? */
+static bool shell_end(pid_t pid, struct cost *cost)
 {
+	struct rusage used;
 	int status;
-	double ns = shell_end(shell_start(command, false), &status);
 
-	return status ? -1 : ns;
+	REQUIRE(wait4(pid, &status, 0, &used) == pid, "%s", strerror(errno));
+	cost->system += ns_of(used.ru_stime);
+	cost->processor += ns_of(used.ru_stime) + ns_of(used.ru_utime);
+	return !status;
+}
+
+static bool shell_run(const char *command, struct cost *ret)
+{
+	double begin = measure_now();
+	bool well;
+
+	*ret = (struct cost){};
+	well = shell_end(shell_start(command, false), ret);
+	ret->wall = measure_now() - begin;
+	return well;
 }
 
 /* The number behind the last @text in the output. */
@@ -162,8 +176,9 @@ static double rate_read(const char *text)
 static void server_wait(const struct program *program, pid_t server)
 {
 	double begin = measure_now();
+	struct cost cost;
 
-	while (shell_run(program->ready) < 0) {
+	while (!shell_run(program->ready, &cost)) {
 		REQUIRE(!waitpid(server, NULL, WNOHANG) &&
 				measure_now() - begin < READY_LIMIT * 1e9,
 			"%s does not come up: see %s/server", program->name, folder);
@@ -171,49 +186,58 @@ static void server_wait(const struct program *program, pid_t server)
 	}
 }
 
-/* Runs it once. Return: ns, of one request if it has a rate; the same in the kernel. */
-static double program_run(const struct program *program, double *ret_system)
+static struct cost program_run(const struct program *program)
 {
 	pid_t server = program->server ? shell_start(program->server, true) : 0;
-	double begin, wall, system, rate;
-	int status;
+	struct cost cost;
+	double rate, n;
 
 	if (server)
 		server_wait(program, server);
-	begin = measure_now();
-	system = shell_run(program->command);
-	wall = measure_now() - begin;
-	REQUIRE(system >= 0, "%s failed: see %s/output", program->name, folder);
-	*ret_system = system;
+	REQUIRE(shell_run(program->command, &cost), "%s failed: see %s/output", program->name,
+		folder);
 	if (!server)
-		return wall;
+		return cost;
 	kill(server, SIGTERM);
-	system += shell_end(server, &status);
+	shell_end(server, &cost);
 	rate = rate_read(program->rate);
 	REQUIRE(rate > 0, "%s: no rate in %s/output", program->name, folder);
-	*ret_system = system / (rate * wall / 1e9);
-	return 1e9 / rate;
+	n = rate * cost.wall / 1e9;
+	return (struct cost){1e9 / rate, cost.processor / n, cost.system / n};
+}
+
+static double lesser(double a, double b)
+{
+	return b < a ? b : a;
 }
 
 /* The best of some runs: what disturbs only adds. */
 static double wall_sample(void *context)
 {
 	struct program *program = context;
-	double least = 0;
+	struct cost best = {};
 
 	for (int i = 0; i < RUNS; i++) {
-		double system, wall = program_run(program, &system);
+		struct cost now = program_run(program);
 
-		least = !i || wall < least ? wall : least;
-		if (!i || system < program->system_ns)
-			program->system_ns = system;
+		if (!i)
+			best = now;
+		best.wall = lesser(best.wall, now.wall);
+		best.processor = lesser(best.processor, now.processor);
+		best.system = lesser(best.system, now.system);
 	}
-	return least;
+	program->best = best;
+	return best.wall;
+}
+
+static double processor_sample(void *context)
+{
+	return ((struct program *)context)->best.processor;
 }
 
 static double system_sample(void *context)
 {
-	return ((struct program *)context)->system_ns;
+	return ((struct program *)context)->best.system;
 }
 
 /* ---- with the daemon ------------------------------------------------------------------------ */
@@ -242,10 +266,11 @@ static void daemon_detach(void *context)
 static bool is_there(const char *commands)
 {
 	AUTO_FREE char *line = NULL;
+	struct cost cost;
 
 	REQUIRE(asprintf(&line, "for c in %s; do command -v $c || exit 1; done", commands) > 0,
 		"no memory");
-	return shell_run(line) >= 0;
+	return shell_run(line, &cost);
 }
 
 /* A port that nobody listens on, of this host alone. */
@@ -279,76 +304,72 @@ static void environment_set(void)
 	setenv("GIT_COMMITTER_EMAIL", "bench@localhost", 1);
 }
 
-/* Two works of each program that is there. Return: how many works. */
-static size_t works_make(struct work *ret)
+static void program_report(struct bench *bench, const struct program *program,
+			   const struct measurement *m)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < N_PROGRAMS; i++) {
-		struct program *program = &programs[i];
-
-		if (!is_there(program->needs)) {
-			fprintf(stderr, "%s is left out: %s (scripts/deps bench)\n", program->name,
-				program->needs);
-			continue;
-		}
-		ret[n++] = (struct work){program->name, NULL, wall_sample, program, 1};
-		ret[n++] = (struct work){program->name, NULL, system_sample, program, 1};
-	}
-	return n;
-}
-
-/* @work: the first of the two. */
-static void program_report(struct bench *bench, const struct measurement *m, size_t work)
-{
-	const struct program *program = m->works[work].context;
+	static const char *const what[] = {"time", "processor time", "system time"};
+	const double bounds[] = {program->wall_bound, 0, program->system_bound};
 	const char *const of = program->rate ? " of a request" : "";
 	char name[160];
 
-	for (int i = 0; i < (program->user ? 1 : 2); i++) {
-		const char *what = i ? "system time" : "time";
-		const double bound = i ? program->system_bound : program->wall_bound;
-
-		snprintf(name, sizeof(name), "%s: %s%s, none", program->name, what, of);
-		report_time(bench->report, name, m, work + (size_t)i, NONE);
+	for (size_t i = 0; i < m->n_works; i++) {
+		snprintf(name, sizeof(name), "%s: %s%s, none", program->name, what[i], of);
+		report_time(bench->report, name, m, i, NONE);
 		for (size_t v = EMPTY; v < m->n_variants; v++) {
 			snprintf(name, sizeof(name), "%s: %s%s, %s beyond none", program->name,
-				 what, of, m->variants[v].name);
-			report_percent(bench->report, name, m, work + (size_t)i, v, NONE,
-				       v == EBPH ? bound : 0);
+				 what[i], of, m->variants[v].name);
+			report_percent(bench->report, name, m, i, v, NONE,
+				       v == EBPH ? bounds[i] : 0);
 		}
 	}
 	for (size_t v = 0; program->rate && v < m->n_variants; v++) {
 		snprintf(name, sizeof(name), "%s: requests per second, %s", program->name,
 			 m->variants[v].name);
 		report_value(bench->report, name, "1/s",
-			     1e9 / spread_of(measured(m, work, v), m->n_rounds).median, 0);
+			     1e9 / spread_of(measured(m, 0, v), m->n_rounds).median, 0);
 	}
+}
+
+/* Each program by itself: its variants are to be close together in time. */
+static void program_measure(struct bench *bench, struct program *program,
+			    const struct variant *variants)
+{
+	const size_t rounds = (bench->rounds + ROUNDS_SHARE - 1) / ROUNDS_SHARE;
+	const struct work works[] = {
+		{program->name, NULL, wall_sample, program, 1},
+		{program->name, NULL, processor_sample, program, 1},
+		{program->name, NULL, system_sample, program, 1},
+	};
+	struct measurement m;
+
+	if (!is_there(program->needs)) {
+		fprintf(stderr, "%s is left out: %s (scripts/deps bench)\n", program->name,
+			program->needs);
+		return;
+	}
+	REQUIRE(!measure(works, program->user ? 2 : 3, variants, N_COMPARED, rounds, &m),
+		"no memory");
+	program_report(bench, program, &m);
+	measurement_free(&m);
 }
 
 void programs_bench(struct bench *bench)
 {
-	const size_t rounds = (bench->rounds + ROUNDS_SHARE - 1) / ROUNDS_SHARE;
-	static struct work works[2 * N_PROGRAMS];
 	struct variant variants[N_COMPARED];
 	AUTO_FREE char *daemon_folder = NULL;
 	struct ebphd daemon = {};
-	struct measurement m;
-	size_t n;
+	struct cost cost;
 
 	REQUIRE(mkdtemp(folder), "%s: %s", folder, strerror(errno));
 	REQUIRE(asprintf(&daemon_folder, "%s/daemon", folder) > 0, "no memory");
 	daemon.folder = daemon_folder;
 	environment_set();
-	REQUIRE(shell_run("mkdir daemon") >= 0 && shell_run(preparation) >= 0, "see %s/output",
+	REQUIRE(shell_run("mkdir daemon", &cost) && shell_run(preparation, &cost), "see %s/output",
 		folder);
 	ebphd_configure(&daemon, "", "", "");
 	memcpy(variants, bench->variants, sizeof(variants));
 	variants[EBPH] = (struct variant){"ebphd", daemon_attach, daemon_detach, &daemon};
-	n = works_make(works);
-	REQUIRE(!measure(works, n, variants, N_COMPARED, rounds, &m), "no memory");
-	for (size_t i = 0; i < n; i += 2)
-		program_report(bench, &m, i);
-	measurement_free(&m);
+	for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
+		program_measure(bench, &programs[i], variants);
 	folder_remove(folder);
 }

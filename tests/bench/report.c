@@ -10,6 +10,8 @@
 
 struct report {
 	json_t *root, *head, *figures; /* the latter two are parts of the first */
+	const char *of;		       /* the case */
+	size_t printed;		       /* figures */
 };
 
 static void processor_name(char *ret, size_t size)
@@ -75,11 +77,17 @@ void report_free(struct report *report)
 	free(report);
 }
 
+void report_case(struct report *report, const char *name)
+{
+	report->of = name;
+}
+
 static json_t *figure(struct report *report, const char *name, const char *unit, double median,
 		      double bound)
 {
 	json_t *one = json_object();
 
+	json_object_set_new(one, "case", json_string(report->of));
 	json_object_set_new(one, "name", json_string(name));
 	json_object_set_new(one, "unit", json_string(unit));
 	json_object_set_new(one, "median", json_real(median));
@@ -182,12 +190,27 @@ static const char *number(const json_t *one, const char *member, char *text, siz
 	return text;
 }
 
-void report_print(const struct report *report)
+static void figure_print(const json_t *one)
 {
+	const json_t *within = json_object_get(one, "within");
 	char text[4][32];
+	const char *q1 = number(one, "lower_quartile", text[1], sizeof(text[1]));
+
+	printf("| %s | %s | %s%s%s | %s | %s%s |\n",
+	       json_string_value(json_object_get(one, "name")),
+	       number(one, "median", text[0], sizeof(text[0])), q1, *q1 ? " .. " : "",
+	       number(one, "upper_quartile", text[2], sizeof(text[2])),
+	       json_string_value(json_object_get(one, "unit")),
+	       number(one, "bound", text[3], sizeof(text[3])),
+	       !within		    ? "" :
+	       json_is_true(within) ? " ok" :
+				      " **missed**");
+}
+
+static void head_print(const struct report *report)
+{
 	const char *key;
 	json_t *value;
-	size_t i;
 
 	json_object_foreach(report->head, key, value)
 	{
@@ -196,21 +219,17 @@ void report_print(const struct report *report)
 		else
 			printf("- %s: %g\n", key, json_number_value(value));
 	}
-	puts("\n| figure | median | quartiles | | bound |\n|---|--:|--:|---|---|");
-	json_array_foreach(report->figures, i, value) {
-		const json_t *within = json_object_get(value, "within");
-		const char *q1 = number(value, "lower_quartile", text[1], sizeof(text[1]));
+}
 
-		printf("| %s | %s | %s%s%s | %s | %s%s |\n",
-		       json_string_value(json_object_get(value, "name")),
-		       number(value, "median", text[0], sizeof(text[0])), q1, *q1 ? " .. " : "",
-		       number(value, "upper_quartile", text[2], sizeof(text[2])),
-		       json_string_value(json_object_get(value, "unit")),
-		       number(value, "bound", text[3], sizeof(text[3])),
-		       !within		    ? "" :
-		       json_is_true(within) ? " ok" :
-					      " **missed**");
-	}
+void report_print(struct report *report)
+{
+	if (!report->printed)
+		head_print(report);
+	printf("\n### %s\n\n| figure | median | quartiles | | bound |\n|---|--:|--:|---|---|\n",
+	       report->of);
+	for (; report->printed < json_array_size(report->figures); report->printed++)
+		figure_print(json_array_get(report->figures, report->printed));
+	fflush(stdout);
 }
 
 int report_write(const struct report *report, const char *path)

@@ -13,6 +13,9 @@ struct report;
 int report_new(struct report **ret);
 void report_free(struct report *report);
 
+/* The figures that follow are of this case. */
+void report_case(struct report *report, const char *name);
+
 /**
  * report_values() - a figure: the median of values, one from each round.
  * @name:  what it is
@@ -46,8 +49,8 @@ void report_over(struct report *report, const char *name, const struct measureme
 void report_overhead(struct report *report, const char *name, const struct measurement *m,
 		     size_t work, size_t variant, size_t base, size_t none, double bound);
 
-/* The table, on standard output. */
-void report_print(const struct report *report);
+/* The table of the case, on standard output. */
+void report_print(struct report *report);
 
 /* Return: 0 or -errno. */
 int report_write(const struct report *report, const char *path);
