@@ -312,7 +312,7 @@ static void program_report(struct bench *bench, const struct program *program,
 	const char *const of = program->rate ? " of a request" : "";
 	char name[160];
 
-	for (size_t i = 0; i < m->n_works; i++) {
+	for (size_t i = 0; i < m->n_works && i < ARRAY_SIZE(what); i++) {
 		snprintf(name, sizeof(name), "%s: %s%s, none", program->name, what[i], of);
 		report_time(bench->report, name, m, i, NONE);
 		for (size_t v = EMPTY; v < m->n_variants; v++) {
