@@ -76,7 +76,7 @@ int main(int argc, char **argv)
 						{"plots", required_argument, NULL, 'p'},
 						{}};
 	const char *beside = NULL, *json = NULL;
-	static struct bench bench = {.rounds = 40};
+	static struct bench bench = {.rounds = 30};
 	int option, r = 0;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
