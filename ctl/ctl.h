@@ -14,6 +14,7 @@
 enum { CTL_DONE, CTL_REFUSED, CTL_USAGE };
 
 #define CTL_OPTIONS_MAX 6
+#define CTL_MANY	1000000 /* arguments */
 
 struct ctl;
 
@@ -37,6 +38,9 @@ struct command {
 struct ctl {
 	const char *socket;
 	bool json, colour;
+	bool quiet;	   /* what is wrong is not said: ctl_trouble() has it */
+	int patience_s;	   /* for an answer; 0: for ever */
+	const char *about; /* what is wrong is wrong with this; NULL */
 	const struct command *command;
 	const char *values[CTL_OPTIONS_MAX]; /* of its options; NULL: not given */
 	char **arguments;
@@ -61,6 +65,9 @@ const char *option_value(const struct ctl *ctl, const char *name);
  */
 int ctl_call(const struct ctl *ctl, const char *method, json_t *parameters, json_t **ret);
 
+/* What was wrong with the last call that was not CTL_DONE: one clause. */
+const char *ctl_trouble(void);
+
 /* Told of the parameters of each part of an answer. Return: false: that was enough. */
 typedef bool ctl_part_fn(void *context, const json_t *part);
 
@@ -79,6 +86,9 @@ const char *time_text(long long ms);
 
 /* "12.3 kB" likewise. */
 const char *bytes_text(long long bytes);
+
+/* How far long work has come, on a terminal; @done == @all: that was all of it. */
+void progress_show(const char *what, size_t done, size_t all);
 
 enum colour { PLAIN, BOLD, RED, YELLOW, GREEN };
 
@@ -100,6 +110,8 @@ command_fn command_status, command_support, command_mode, command_set,
 	command_reload;							 /* status.c */
 command_fn command_ps, command_release;					 /* process.c */
 command_fn command_profiles, command_show, command_change, command_diff; /* profile.c */
+command_fn command_export, command_import, command_merge;		 /* exchange.c */
+command_fn command_top;							 /* top.c */
 command_fn command_events, command_explain;				 /* explain.c */
 command_fn command_help, command_completion;				 /* help.c */
 

@@ -36,19 +36,11 @@ static void member_print(const char *name, const json_t *value)
 	free(text);
 }
 
-static bool event_take(void *context, const json_t *part)
+static void event_print(const struct ctl *ctl, json_t *event)
 {
-	const struct ctl *ctl = context;
-	json_t *event = json_object_get(part, "event"), *value;
-	const char *name;
+	const char *name = text_of(event, "event");
+	json_t *value;
 
-	if (!event)
-		return true; /* the end */
-	if (ctl->json) {
-		json_line(event);
-		return true;
-	}
-	name = text_of(event, "event");
 	time_print(event);
 	printf("%s%-8s%s %s",
 	       colour_begin(ctl, !strcmp(name, "anomaly") || !strcmp(name, "stop") ? RED : PLAIN),
@@ -58,6 +50,22 @@ static bool event_take(void *context, const json_t *part)
 		member_print(name, value);
 	}
 	putchar('\n');
+}
+
+static bool event_take(void *context, const json_t *part)
+{
+	const struct ctl *ctl = context;
+	json_t *event = json_object_get(part, "event");
+
+	if (!event)
+		return true; /* the end */
+	if (ctl->json) {
+		json_object_set(event, "number", json_object_get(part, "number"));
+		json_line(event);
+		return true;
+	}
+	printf("%6lld ", number_of(part, "number"));
+	event_print(ctl, event);
 	fflush(stdout);
 	return true;
 }
@@ -209,8 +217,11 @@ static void explanation_show(const struct ctl *ctl, const json_t *answer)
 	const json_t *profile = json_object_get(answer, "profile");
 	const json_t *process = json_object_get(answer, "process");
 	const json_t *anomalies = json_object_get(answer, "anomalies"), *anomaly;
+	json_t *event = json_object_get(answer, "event");
 	size_t i;
 
+	if (event)
+		event_print(ctl, event);
 	if (process)
 		process_tell(ctl, process);
 	else if (profile)
@@ -219,10 +230,12 @@ static void explanation_show(const struct ctl *ctl, const json_t *answer)
 	if (profile)
 		profile_tell(profile);
 	if (!json_array_size(anomalies)) {
-		puts("Nothing unusual is known of it lately.");
+		puts(event ? "Nothing unusual is the reason of it." :
+			     "Nothing unusual is known of it lately.");
 		return;
 	}
-	puts("What was unusual, the latest last:");
+	puts(event ? "What was unusual, and the reason of it:" :
+		     "What was unusual, the latest last:");
 	json_array_foreach(anomalies, i, anomaly) {
 		anomaly_tell(ctl, anomaly, profile);
 	}
@@ -230,16 +243,23 @@ static void explanation_show(const struct ctl *ctl, const json_t *answer)
 		advice(profile, process);
 }
 
+/* "event:12", "4711", or a profile's name. */
+static json_t *asked_for(const char *what)
+{
+	bool event = !strncmp(what, "event:", 6);
+	const char *digits = event ? what + 6 : what;
+	char *end;
+	long long number = strtoll(digits, &end, 10);
+
+	if (*end || !*digits || number < 0)
+		return json_pack("{s:s}", "name", what);
+	return json_pack("{s:I}", event ? "event" : "pid", (json_int_t)number);
+}
+
 int command_explain(struct ctl *ctl)
 {
-	const char *what = ctl->arguments[0];
-	char *end;
-	long long pid = strtoll(what, &end, 10);
 	json_t *answer;
-	int r = ctl_call(ctl, "Explain",
-			 *end || !*what ? json_pack("{s:s}", "name", what) :
-					  json_pack("{s:I}", "pid", (json_int_t)pid),
-			 &answer);
+	int r = ctl_call(ctl, "Explain", asked_for(ctl->arguments[0]), &answer);
 
 	if (r)
 		return r;

@@ -260,12 +260,12 @@ int command_diff(struct ctl *ctl)
 
 /* ---- what is decided ------------------------------------------------------------------------- */
 
-int command_change(struct ctl *ctl)
+static int change_one(const struct ctl *ctl, const char *name)
 {
 	const char *verb = strchr(ctl->command->name, ' ') + 1;
 	json_t *answer;
-	int r = ctl_call(ctl, "ChangeProfile",
-			 json_pack("{s:s, s:s}", "name", ctl->arguments[0], "verb", verb), &answer);
+	int r = ctl_call(ctl, "ChangeProfile", json_pack("{s:s, s:s}", "name", name, "verb", verb),
+			 &answer);
 	const json_t *profile = json_object_get(answer, "profile");
 
 	if (r)
@@ -278,4 +278,50 @@ int command_change(struct ctl *ctl)
 		printf("%s is %s\n", text_of(profile, "path"), text_of(profile, "state"));
 	json_decref(answer);
 	return CTL_DONE;
+}
+
+/* Those in memory that are to become normal. */
+static bool learning_take(void *context, const json_t *part)
+{
+	const json_t *profile;
+	char name[32];
+	size_t i;
+
+	json_array_foreach(json_object_get(part, "profiles"), i, profile) {
+		const char *state = text_of(profile, "state");
+
+		snprintf(name, sizeof(name), "id:%lld", number_of(profile, "id"));
+		if (number_of(profile, "id") &&
+		    (!strcmp(state, "training") || !strcmp(state, "frozen")))
+			json_array_append_new(context, json_string(name));
+	}
+	return true;
+}
+
+static int change_all(struct ctl *ctl)
+{
+	json_t *names = json_array(), *name;
+	int r = ctl_stream(ctl, "ListProfiles", json_object(), learning_take, names);
+	size_t i;
+
+	json_array_foreach(names, i, name) {
+		ctl->about = json_string_value(name);
+		r |= change_one(ctl, ctl->about);
+		progress_show("normalized", i + 1, json_array_size(names));
+	}
+	if (!r && !json_array_size(names) && !ctl->json)
+		puts("all are normal");
+	json_decref(names);
+	return r ? CTL_REFUSED : CTL_DONE;
+}
+
+int command_change(struct ctl *ctl)
+{
+	bool all = ctl->command->options[0].name && option_value(ctl, "all");
+
+	if (all == !!ctl->n_arguments) {
+		fputs("ebphctl: profile normalize takes a PROFILE, or --all\n", stderr);
+		return CTL_USAGE;
+	}
+	return all ? change_all(ctl) : change_one(ctl, ctl->arguments[0]);
 }

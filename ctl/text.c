@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Values as people read them. */
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "ctl/ctl.h"
+
+#define PROGRESS_LEAST 10 /* fewer are done before anybody has read it */
 
 /* Room for several values in one printf(). */
 static char *room(size_t *ret_size)
@@ -65,6 +69,22 @@ const char *bytes_text(long long bytes)
 	else
 		snprintf(text, size, "%.1f MB", (double)bytes / 1e6);
 	return text;
+}
+
+void progress_show(const char *what, size_t done, size_t all)
+{
+	static struct timespec last;
+	struct timespec now;
+
+	if (!isatty(STDERR_FILENO) || all < PROGRESS_LEAST || clock_gettime(CLOCK_MONOTONIC, &now))
+		return;
+	/* Ten times a second is enough for people, and for a slow line. */
+	if (done < all &&
+	    (now.tv_sec - last.tv_sec) * 10 + (now.tv_nsec - last.tv_nsec) / 100000000 < 1)
+		return;
+	last = now;
+	fprintf(stderr, "\r%s: %zu of %zu%s", what, done, all, done < all ? "" : "\n");
+	fflush(stderr);
 }
 
 const char *colour_begin(const struct ctl *ctl, enum colour colour)

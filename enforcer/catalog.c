@@ -30,12 +30,18 @@ static int path_compare(const void *left, const void *right)
 	return strcmp(a->path, b->path);
 }
 
-struct record *catalog_find(const struct catalog *catalog, const struct ebph_exe *exe)
+struct record *catalog_find_of(const struct catalog *catalog, const struct ebph_exe *exe,
+			       uint64_t machine)
 {
-	const struct record key = {.exe = *exe, .machine = catalog->machine};
+	const struct record key = {.exe = *exe, .machine = machine};
 	struct record *const *found = tfind(&key, &catalog->by_exe, exe_compare);
 
 	return found ? *found : NULL;
+}
+
+struct record *catalog_find(const struct catalog *catalog, const struct ebph_exe *exe)
+{
+	return catalog_find_of(catalog, exe, catalog->machine);
 }
 
 struct program *catalog_program(const struct catalog *catalog, const char *path)

@@ -42,6 +42,10 @@ void catalog_clear(struct catalog *catalog);
 /* Return: the profile of an executable of this machine; NULL. */
 struct record *catalog_find(const struct catalog *catalog, const struct ebph_exe *exe);
 
+/* Return: the same of any machine. */
+struct record *catalog_find_of(const struct catalog *catalog, const struct ebph_exe *exe,
+			       uint64_t machine);
+
 /* Return: what lies at a path; NULL. */
 struct program *catalog_program(const struct catalog *catalog, const char *path);
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "enforcer/client.h"
 
+#include <inttypes.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -66,6 +68,7 @@ void client_free(struct client *client)
 	call_end(client);
 	wire_clear(&client->in);
 	wire_clear(&client->out);
+	wire_clear(&client->upload);
 	close_fd(&client->fd);
 	free(client);
 }
@@ -155,9 +158,13 @@ void client_reply(struct client *client, json_t *parameters, bool continues)
 		call_end(client);
 }
 
-void client_reply_text(struct client *client, const char *name, const char *text)
+void client_reply_event(struct client *client, uint64_t number, const char *text)
 {
-	QUEUE(client, "{\"parameters\":{\"", name, "\":", text, "},\"continues\":true}");
+	char digits[24];
+
+	snprintf(digits, sizeof(digits), "%" PRIu64, number);
+	QUEUE(client, "{\"parameters\":{\"number\":", digits, ",\"event\":", text,
+	      "},\"continues\":true}");
 }
 
 void client_fail(struct client *client, const char *error, json_t *parameters)

@@ -27,6 +27,7 @@ struct client {
 	bool ended;	  /* it will send no more */
 	uint32_t watched; /* EPOLL* */
 	struct wire in, out;
+	struct wire upload; /* the parts of a file that it has sent so far */
 	uint64_t
 		stalled_ns; /* CLOCK_MONOTONIC since which it has taken nothing; 0: nothing waits */
 	struct call call;   /* that is being answered; .root NULL: none */
@@ -65,8 +66,8 @@ void client_reply(struct client *client, json_t *parameters, bool continues);
 /* As the last answer, an error: "org.ebph.Enforcer.ProfileInUse"; takes @parameters. */
 void client_fail(struct client *client, const char *error, json_t *parameters);
 
-/* An answer that continues, from text: {"@name": @text}. */
-void client_reply_text(struct client *client, const char *name, const char *text);
+/* An answer that continues: {"number": @number, "event": @text}. */
+void client_reply_event(struct client *client, uint64_t number, const char *text);
 
 /* The parameters of its call; absent: NULL, -1, false. */
 const char *client_string(const struct client *client, const char *name);

@@ -30,7 +30,7 @@ void control_tell(void *context, const json_t *object, const char *text)
 	for (struct client *client = control->clients; client; client = client->next) {
 		if (!client->subscribed || client->dead || !is_wanted(client, object))
 			continue;
-		client_reply_text(client, "event", text);
+		client_reply_event(client, control->history.last, text);
 		control_push(control, client);
 	}
 }
@@ -46,7 +46,7 @@ static void step_events(struct control *control, struct client *client)
 
 		client->cursor = entry->number;
 		if (event && is_wanted(client, event))
-			client_reply_text(client, "event", entry->text);
+			client_reply_event(client, entry->number, entry->text);
 		json_decref(event);
 	}
 	if (entry)
@@ -106,22 +106,40 @@ static void explain_process(struct control *control, struct client *client, uint
 		     false);
 }
 
-void method_explain(struct control *control, struct client *client)
+/* A stop, a refusal, a release have their reason in an anomaly before them. */
+static void explain_event(struct control *control, struct client *client, uint64_t number)
 {
-	json_int_t pid = client_integer(client, "pid");
-	uint32_t slot, last;
+	const struct history_entry *entry = history_find(&control->history, number);
+	const struct history_entry *anomaly =
+		entry ? history_reason(&control->history, entry) : NULL;
+	struct ebph_thread process = {0};
+	json_t *anomalies;
+	uint32_t slot;
+
+	if (!entry) {
+		client_fail(client, ERROR(NoSuchEvent),
+			    json_pack("{s:I}", "event", (json_int_t)number));
+		return;
+	}
+	slot = entry->slot ? entry->slot : anomaly ? anomaly->slot : 0;
+	anomalies = json_array();
+	if (anomaly)
+		json_array_append_new(anomalies, json_loads(anomaly->text, 0, NULL));
+	client_reply(client,
+		     json_pack("{s:o*, s:o*, s:o, s:o}", "profile",
+			       slot ? profile_object(control, slot) : NULL, "process",
+			       entry->pid && process_find(control, entry->pid, &process) ?
+				       process_object(control, &process) :
+				       NULL,
+			       "event", json_loads(entry->text, 0, NULL), "anomalies", anomalies),
+		     false);
+}
+
+static void explain_profile(struct control *control, struct client *client)
+{
+	uint32_t slot = profile_select(control, client, NULL), last;
 	json_t *anomalies;
 
-	if ((pid < 0) == !client_string(client, "name") || pid > UINT32_MAX) {
-		client_fail(client, SERVICE_ERROR(InvalidParameter),
-			    json_pack("{s:s}", "parameter", "pid"));
-		return;
-	}
-	if (pid >= 0) {
-		explain_process(control, client, (uint32_t)pid);
-		return;
-	}
-	slot = profile_select(control, client, NULL);
 	if (!slot)
 		return;
 	anomalies = history_anomalies(&control->history, 0, slot, &last);
@@ -129,4 +147,20 @@ void method_explain(struct control *control, struct client *client)
 		     json_pack("{s:o, s:o}", "profile", profile_object(control, slot), "anomalies",
 			       anomalies),
 		     false);
+}
+
+void method_explain(struct control *control, struct client *client)
+{
+	json_int_t pid = client_integer(client, "pid"), event = client_integer(client, "event");
+	const char *name = client_string(client, "name");
+
+	if ((pid >= 0) + (event >= 0) + !!name != 1 || pid > UINT32_MAX)
+		client_fail(client, SERVICE_ERROR(InvalidParameter),
+			    json_pack("{s:s}", "parameter", event >= 0 ? "event" : "pid"));
+	else if (pid >= 0)
+		explain_process(control, client, (uint32_t)pid);
+	else if (event >= 0)
+		explain_event(control, client, (uint64_t)event);
+	else
+		explain_profile(control, client);
 }

@@ -51,6 +51,7 @@ typedef void method_fn(struct control *control, struct client *client);
 method_fn method_status, method_support;				/* control_status.c */
 method_fn method_processes, method_release;				/* control_process.c */
 method_fn method_profiles, method_profile, method_pairs, method_change; /* control_profile.c */
+method_fn method_export, method_import;					/* control_exchange.c */
 method_fn method_events, method_explain;				/* control_event.c */
 method_fn method_mode, method_option, method_reload;			/* control_setting.c */
 

@@ -15,7 +15,8 @@ json_t *profile_object(struct control *control, uint32_t slot)
 	const struct profile_note *note = &control->profiles->notes[slot];
 
 	return json_pack(
-		"{s:I, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b}",
+		"{s:I, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, "
+		"s:s*}",
 		"id", (json_int_t)slot, "path", json_text(profile_name(control->profiles, slot)),
 		"state", state_name((enum ebph_state)head->state), "pairs", (json_int_t)head->words,
 		"calls", (json_int_t)head->calls, "normal_calls", (json_int_t)head->normal_calls,
@@ -25,17 +26,19 @@ json_t *profile_object(struct control *control, uint32_t slot)
 		(json_int_t)(head->stop_ns / NSEC_PER_MSEC), "aborts", (json_int_t)head->aborts,
 		"memory", (json_int_t)set_memory(note->blocks) + (json_int_t)sizeof(*head),
 		"protected", !!(head->flags & EBPH_PROFILE_PROTECTED), "saved",
-		note->entry && keep_is_saved(control->keep, slot));
+		note->entry && keep_is_saved(control->keep, slot), "file",
+		note->entry ? note->entry->file : NULL);
 }
 
 json_t *record_object(const struct record *record)
 {
-	return json_pack(
-		"{s:i, s:o, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:b}",
-		"id", 0, "path", json_text(record->program ? record->program->path : ""), "state",
-		state_name((enum ebph_state)record->state), "pairs", 0, "calls", 0, "normal_calls",
-		0, "runs", 0, "threads", 0, "anomalies", 0, "recent_anomalies", 0, "delays", 0,
-		"delays_ms", 0, "aborts", 0, "memory", 0, "protected", false, "saved", true);
+	return json_pack("{s:i, s:o, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, "
+			 "s:b, s:b, s:s*}",
+			 "id", 0, "path", json_text(record->program ? record->program->path : ""),
+			 "state", state_name((enum ebph_state)record->state), "pairs", 0, "calls",
+			 0, "normal_calls", 0, "runs", 0, "threads", 0, "anomalies", 0,
+			 "recent_anomalies", 0, "delays", 0, "delays_ms", 0, "aborts", 0, "memory",
+			 0, "protected", false, "saved", true, "file", record->file);
 }
 
 /* ---- names ----------------------------------------------------------------------------------- */
@@ -116,6 +119,20 @@ static void match_path(struct control *control, const char *name, struct matches
 			match_add(matches, &(struct match){.record = records[i]});
 }
 
+/* One that is on disk only; of a program there may be several. */
+static void match_file(struct control *control, const char *file, struct matches *matches)
+{
+	AUTO_FREE struct record **records = NULL;
+	size_t n = 0;
+
+	if (!control->keep->catalog.n_entries ||
+	    catalog_list(&control->keep->catalog, &records, &n))
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(records[i]->file, file))
+			match_add(matches, &(struct match){.record = records[i]});
+}
+
 /* "4711", or what follows "id:". Return: false when it is no number. */
 static bool number_read(const char *text, uint64_t *ret)
 {
@@ -134,6 +151,8 @@ static void name_match(struct control *control, const char *name, struct matches
 		match_id(control, number, matches);
 	} else if (!strncmp(name, "pid:", 4) && number_read(name + 4, &number)) {
 		match_pid(control, number, matches);
+	} else if (!strncmp(name, "file:", 5)) {
+		match_file(control, name + 5, matches);
 	} else if (number_read(name, &number)) {
 		match_id(control, number, matches);
 		match_pid(control, number, matches);
@@ -161,7 +180,7 @@ static json_t *match_text(struct control *control, const struct match *match)
 	else if (match->slot)
 		n = asprintf(&text, "id:%u %s", match->slot, path);
 	else
-		n = asprintf(&text, "%s", path);
+		n = asprintf(&text, "file:%s %s", match->record->file, path);
 	if (n < 0)
 		text = NULL;
 	return json_text(text ? text : path);

@@ -12,8 +12,12 @@ static uint32_t number_of(const json_t *object, const char *member)
 static void entry_set(struct history_entry *entry, uint64_t number, const json_t *object,
 		      const char *text)
 {
+	const char *name = json_string_value(json_object_get(object, "event"));
+
 	free(entry->text);
 	*entry = (struct history_entry){
+		.answered = name && (!strcmp(name, "anomaly") || !strcmp(name, "stop") ||
+				     !strcmp(name, "abort") || !strcmp(name, "release")),
 		.number = number,
 		.slot = number_of(object, "profile"),
 		.pid = number_of(object, "pid"),
@@ -84,6 +88,37 @@ const struct history_entry *history_next(const struct history *history, uint64_t
 			return entry;
 	}
 	return NULL;
+}
+
+const struct history_entry *history_find(const struct history *history, uint64_t number)
+{
+	const struct history_entry *entry = &history->events[number % HISTORY_EVENTS];
+
+	if (!number)
+		return NULL;
+	if (entry->number == number)
+		return entry;
+	for (size_t i = 0; i < HISTORY_ANOMALIES; i++)
+		if (history->anomalies[i].number == number)
+			return &history->anomalies[i];
+	return NULL;
+}
+
+const struct history_entry *history_reason(const struct history *history,
+					   const struct history_entry *event)
+{
+	const struct history_entry *last = NULL;
+
+	if (!event->answered || !event->pid)
+		return NULL;
+	for (size_t i = 0; i < HISTORY_ANOMALIES; i++) {
+		const struct history_entry *entry = &history->anomalies[i];
+
+		if (entry->number && entry->pid == event->pid && entry->number <= event->number &&
+		    (!last || last->number < entry->number))
+			last = entry;
+	}
+	return last;
 }
 
 static int entry_compare(const void *left, const void *right)

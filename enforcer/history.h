@@ -16,6 +16,7 @@ struct history_entry {
 	uint64_t number; /* of all events, from 1 in the order they came; 0: the entry is empty */
 	uint32_t slot;	 /* 0: of no profile, or of one that has left memory */
 	uint32_t pid;	 /* 0: of no process */
+	bool answered;	 /* an anomaly, or what was done about one */
 	char *text;	 /* JSON */
 };
 
@@ -32,6 +33,16 @@ void history_clear(struct history *history);
 
 /* The event that follows @number. Return: NULL: there is none. */
 const struct history_entry *history_next(const struct history *history, uint64_t number);
+
+/* The event with this number. Return: NULL: it is not kept any more, or there was none. */
+const struct history_entry *history_find(const struct history *history, uint64_t number);
+
+/*
+ * Why there was this event: the anomaly that it is, or the last one of its process before it. A
+ * release has the process's pid only. Return: NULL: none is known.
+ */
+const struct history_entry *history_reason(const struct history *history,
+					   const struct history_entry *event);
 
 /**
  * history_anomalies() - what was unusual about a process or a profile.

@@ -27,8 +27,7 @@ void keep_remove(struct keep *keep, const char *file)
 		free(copy); /* it stays on disk; the next start finds it */
 }
 
-/* A name that was to be removed is wanted again. */
-static void removal_cancel(struct keep *keep, const char *file)
+void keep_unremove(struct keep *keep, const char *file)
 {
 	for (size_t i = 0; i < keep->n_removals;) {
 		if (strcmp(keep->removals[i], file) != 0) {
@@ -52,6 +51,10 @@ void keep_drop(struct keep *keep, struct record *entry)
 /* The saver died before it had done its job: the next one is to do it. */
 static void job_again(struct keep *keep)
 {
+	if (keep->job.errand) {
+		errand_again(keep);
+		return;
+	}
 	switch (keep->saver.job->op) {
 	case SAVER_SAVE:
 		queue_push(&keep->saves, keep->job.slot);
@@ -61,6 +64,8 @@ static void job_again(struct keep *keep)
 		break;
 	case SAVER_REMOVE:
 		keep_remove(keep, keep->saver.job->name);
+		break;
+	case SAVER_UNITE: /* an errand's only */
 		break;
 	}
 }
@@ -72,6 +77,7 @@ static int job_begin(struct keep *keep, enum saver_op op, const char *name, uint
 	keep->saver.job->op = op;
 	snprintf(keep->saver.job->name, sizeof(keep->saver.job->name), "%s", name);
 	keep->job.slot = slot;
+	keep->job.errand = NULL;
 	keep->job.stale = false;
 	r = saver_begin(&keep->saver);
 	if (r)
@@ -107,7 +113,7 @@ static int save_try(struct keep *keep, uint32_t slot)
 	if (keep->job.head.state == EBPH_STATE_NONE || keep->job.head.state == EBPH_STATE_LOADING)
 		return -EAGAIN;
 	store_name(&image, name);
-	removal_cancel(keep, name);
+	keep_unremove(keep, name);
 	memcpy(keep->saver.job->data, data, bytes);
 	keep->saver.job->bytes = bytes;
 	return job_begin(keep, SAVER_SAVE, name, slot);
@@ -171,6 +177,8 @@ void keep_pump(struct keep *keep)
 			r = load_begin(keep, queue_pop(&keep->loads));
 		else if (saves)
 			r = save_begin(keep, queue_pop(&keep->saves));
+		else if (keep->errands)
+			r = errand_begin(keep);
 		else if (keep->n_removals)
 			r = removal_begin(keep);
 		else if (keep->cursor)
@@ -269,7 +277,9 @@ void keep_answered(struct keep *keep)
 		return;
 	}
 	slow_end(keep);
-	if (job->op == SAVER_SAVE)
+	if (keep->job.errand)
+		errand_done(keep, job);
+	else if (job->op == SAVER_SAVE)
 		save_done(keep, job->name, job->error);
 	else if (job->op == SAVER_LOAD)
 		restore_loaded(keep, keep->job.slot, job);
@@ -434,6 +444,7 @@ void keep_free(struct keep *keep)
 	queue_free(&keep->grows);
 	for (size_t i = 0; i < keep->n_removals; i++)
 		free(keep->removals[i]);
+	errands_clear(keep);
 	free(keep->removals);
 	catalog_clear(&keep->catalog);
 	store_free(keep->store);

@@ -24,6 +24,20 @@ struct slot_queue {
 	uint32_t first, n, room;
 };
 
+/*
+ * What an operator wants of a file in the store, besides what is kept there anyway. All is called
+ * with .context; .end always, and last.
+ */
+struct errand {
+	struct errand *next;
+	/* Says what is to be done, when it is its turn. Return: 0; not 0: nothing any more. */
+	int (*prepare)(void *context, struct saver_job *job);
+	/* It has been done, or could not be. */
+	void (*done)(void *context, const struct saver_job *job);
+	void (*end)(void *context);
+	void *context;
+};
+
 struct keep {
 	const struct conf *conf;
 	struct profiles *profiles;
@@ -37,8 +51,10 @@ struct keep {
 	uint64_t begins_ns;  /* CLOCK_MONOTONIC */
 	char **removals;     /* names of files */
 	size_t n_removals;
+	struct errand *errands; /* the first first */
 	struct {
-		uint32_t slot;		  /* that the saver's job is about; 0: a removal */
+		uint32_t slot;		  /* that the saver's job is about; 0: none */
+		struct errand *errand;	  /* NULL: it is none */
 		struct ebph_profile head; /* as it is being saved */
 		bool stale;		  /* keep_unsaved() since then */
 	} job;
@@ -78,6 +94,29 @@ void keep_make_room(struct keep *keep);
 
 /* The pair set of a slot is too small. */
 void keep_grow(struct keep *keep, uint32_t slot);
+
+/**
+ * keep_errand() - has the saver do something, in its turn.
+ * @errand: copied, but for .next
+ *
+ * Return: 0; -EOPNOTSUPP without a store; -EPIPE without a saver; -ENOMEM. Then nothing is called.
+ */
+int keep_errand(struct keep *keep, const struct errand *errand);
+
+/**
+ * keep_current() - the profile that is in use for what lies at a path, or will be when it runs.
+ * @ret_record: where it is not in memory, the one on disk; NULL: there is none
+ *
+ * Return: its slot; 0: it is not in memory.
+ */
+uint32_t keep_current(const struct keep *keep, const char *path, struct record **ret_record);
+
+/**
+ * keep_unite() - unites a profile in memory with an image, as image_merge() does; it is saved then.
+ *
+ * Return: 0; -EINVAL while it is loading; -EDQUOT when memory_limit forbids it; -errno.
+ */
+int keep_unite(struct keep *keep, uint32_t slot, const struct image *image);
 
 /* Does what is due. Return: the milliseconds until there is more; -1: nothing is foreseen. */
 int keep_run(struct keep *keep);

@@ -78,6 +78,8 @@ static void method_description(struct control *control, struct client *client)
 static const struct method {
 	const char *name;
 	method_fn *run;
+	/* CHANGES, or tells more than is for everyone: root's alone. MAY_CHANGE: with a parameter.
+	 */
 	enum { ASKS = 0, CHANGES = 1, NEEDS_MORE = 2, MAY_CHANGE = 4 } how;
 	struct parameter parameters[5];
 } methods[] = {
@@ -98,10 +100,22 @@ static const struct method {
 	 method_change,
 	 CHANGES,
 	 {{"name", JSON_STRING, true}, {"verb", JSON_STRING, true}}},
+	{INTERFACE ".ExportProfile",
+	 method_export,
+	 CHANGES | NEEDS_MORE,
+	 {{"name", JSON_STRING, true}}},
+	{INTERFACE ".ImportProfile",
+	 method_import,
+	 CHANGES,
+	 {{"data", JSON_STRING, true},
+	  {"continues", JSON_TRUE, false},
+	  {"name", JSON_STRING, false}}},
 	{INTERFACE ".Explain",
 	 method_explain,
 	 ASKS,
-	 {{"pid", JSON_INTEGER, false}, {"name", JSON_STRING, false}}},
+	 {{"pid", JSON_INTEGER, false},
+	  {"name", JSON_STRING, false},
+	  {"event", JSON_INTEGER, false}}},
 	{INTERFACE ".Release", method_release, CHANGES, {{"pid", JSON_INTEGER, false}}},
 	{INTERFACE ".Mode", method_mode, MAY_CHANGE, {{"mode", JSON_STRING, false}}},
 	{INTERFACE ".SetOption",
@@ -152,8 +166,8 @@ static void unknown_fail(struct client *client, const char *method)
 /* Does the call, as it is, change anything? With a parameter it may. */
 static bool is_change(const struct method *method, const struct client *client)
 {
-	return method->how == CHANGES ||
-	       (method->how == MAY_CHANGE && client_string(client, method->parameters[0].name));
+	return (method->how & CHANGES) ||
+	       ((method->how & MAY_CHANGE) && client_string(client, method->parameters[0].name));
 }
 
 void method_run(struct control *control, struct client *client)
@@ -177,7 +191,7 @@ void method_run(struct control *control, struct client *client)
 	else if (client->call.upgrade)
 		client_fail(client, SERVICE_ERROR(MethodNotImplemented),
 			    json_pack("{s:s}", "method", method->name));
-	else if (method->how == NEEDS_MORE && (!client->call.more || client->call.oneway))
+	else if ((method->how & NEEDS_MORE) && (!client->call.more || client->call.oneway))
 		client_fail(client, SERVICE_ERROR(ExpectedMore), json_object());
 	else
 		method->run(control, client);

@@ -56,8 +56,27 @@ int keep_image(const struct keep *keep, uint32_t slot, struct ebph_profile *ret_
 /* Has a file removed from the store, sometime. */
 void keep_remove(struct keep *keep, const char *file);
 
+/* A name that was to be removed is wanted again. */
+void keep_unremove(struct keep *keep, const char *file);
+
 /* Removes a profile that is not in memory, on disk, too. */
 void keep_drop(struct keep *keep, struct record *entry);
+
+/* ---- errand.c ------------------------------------------------------------------------------ */
+
+/*
+ * Gives the saver the first errand. Return: 0; -EAGAIN: it has been answered otherwise; -EPIPE: the
+ * saver is dead.
+ */
+int errand_begin(struct keep *keep);
+
+/* The saver has done it. */
+void errand_done(struct keep *keep, const struct saver_job *job);
+
+/* The saver has not come to it: it is the next one's first. */
+void errand_again(struct keep *keep);
+
+void errands_clear(struct keep *keep);
 
 /* ---- restore.c ---------------------------------------------------------------------------- */
 

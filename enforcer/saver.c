@@ -27,6 +27,27 @@ static int job_load(struct store *store, struct saver_job *job)
 	return r;
 }
 
+/* Nobody else touches the file between the two halves of this. */
+static int job_unite(struct store *store, struct saver_job *job)
+{
+	IMAGE_CLEANUP struct image image = {0};
+	IMAGE_CLEANUP struct image from = {0};
+	AUTO_FREE void *data = NULL;
+	const char *wrong;
+	int r = image_decode(job->data, job->bytes, &from, &wrong);
+
+	if (!r)
+		r = store_load(store, job->name, &image, job->reason);
+	if (!r)
+		r = image_merge(&image, &from);
+	if (!r)
+		r = image_encode(&image, &data, &job->bytes);
+	if (r)
+		return r;
+	memcpy(job->data, data, job->bytes);
+	return store_save_bytes(store, job->name, job->data, job->bytes);
+}
+
 static void job_do(struct store *store, struct saver_job *job)
 {
 	job->reason[0] = '\0';
@@ -39,6 +60,9 @@ static void job_do(struct store *store, struct saver_job *job)
 		break;
 	case SAVER_REMOVE:
 		job->error = store_remove(store, job->name);
+		break;
+	case SAVER_UNITE:
+		job->error = job_unite(store, job);
 		break;
 	}
 }

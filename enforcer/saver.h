@@ -18,6 +18,7 @@ enum saver_op {
 	SAVER_SAVE,
 	SAVER_LOAD,
 	SAVER_REMOVE,
+	SAVER_UNITE, /* what is in the file with .data; the union is left in both */
 };
 
 /* Shared by daemon and saver; whose turn it is to touch it, the socket tells. */

@@ -51,11 +51,22 @@ static const char *text(const char *format, ...)
 	return texts[turn % 4];
 }
 
+/* The number of the latest event of a name, as ebphctl tells it. */
+static long event_number_of(const char *name)
+{
+	struct child child;
+	const char *number;
+
+	CHECK(RUN(&child, EBPHCTL, "events", "--json", "--name", name) == 0, "%s", child.output);
+	number = strstr(child.output, "\"number\":");
+	return number ? strtol(number + strlen("\"number\":"), NULL, 10) : 0;
+}
+
 static void story(void)
 {
 	struct daemon daemon;
 	struct child child;
-	const char *pid;
+	const char *pid, *stop;
 
 	start(&daemon, "enforce", &long_delays);
 	delayed_start(&daemon, &child);
@@ -67,6 +78,10 @@ static void story(void)
 	    "explain", pid);
 	CTL(0, "The process was stopped for 20.0 s", "explain", pid);
 	CTL(0, "ebphctl profile tolerize id:", "explain", pid);
+	stop = text("event:%ld", event_number_of("stop"));
+	CTL(0, "What was unusual, and the reason of it:", "explain", stop);
+	CTL(0, text("pid %d called write. Never seen before it: write right before it", child.pid),
+	    "explain", stop);
 	CTL(0, "is training", "profile", "tolerize", lines);
 	CTL(0, "released: 1", "release", pid);
 	CHECK(child_wait(&child) == 0, "%s", child.output);
@@ -143,6 +158,9 @@ static void asking(void)
 		{1, "there is no profile of id:9999", {"profile", "diff", "lines", "id:9999"}},
 		{0, "Nothing unusual is known", {"explain", "lines"}},
 		{1, "there is no process 4194305", {"explain", "4194305"}},
+		{0, "Nothing unusual is the reason of it", {"explain", "event:1"}},
+		{1, "event 4194305 is none of the latest", {"explain", "event:4194305"}},
+		{1, "there is no profile of event:x", {"explain", "event:x"}},
 		{1,
 		 "\"error\":\"org.ebph.Enforcer.NoSuchProcess\"",
 		 {"--json", "explain", "4194305"}},
@@ -185,6 +203,9 @@ static void deciding(void)
 		{0, "would have been stopped", {"explain", "lines"}},
 		{0, "1 [", {"profile", "show", "lines", "--pairs"}},
 		{0, "is normal", {"profile", "sensitize", "lines"}},
+		{0, "is training", {"profile", "tolerize", "lines"}},
+		{0, "lines is normal", {"profile", "normalize", "--all"}},
+		{2, "takes a PROFILE, or --all", {"profile", "normalize", "lines", "--all"}},
 		{0, "is training", {"profile", "tolerize", "lines"}},
 		{0, "is normal", {"profile", "normalize", "lines"}},
 		{0, "is training", {"profile", "reset", "lines"}},
@@ -308,6 +329,10 @@ static void permissions(void)
 		   (const char *const[]){"release", "--all", NULL});
 	ctl_run_as(&nobody, 1, "only root may do this",
 		   (const char *const[]){"mode", "monitor", NULL});
+	ctl_run_as(&nobody, 1, "only root may do this",
+		   (const char *const[]){"profile", "export", lines, "/tmp/x", NULL});
+	ctl_run_as(&nobody, 1, "/etc/passwd: only root may do this",
+		   (const char *const[]){"profile", "import", "/etc/passwd", NULL});
 	ctl_run_as(&nobody, 1, "only root may do this",
 		   (const char *const[]){"profile", "reset", lines, NULL});
 	daemon_stop(&daemon);

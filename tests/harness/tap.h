@@ -53,6 +53,7 @@ struct test {
 	X(foreign) \
 	X(transparency) \
 	X(control) \
+	X(control_exchange) \
 	X(control_load)
 /* clang-format on */
 

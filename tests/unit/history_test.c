@@ -110,6 +110,35 @@ static void who_leaves_memory_is_known_by_pid_only(void **state)
 	expect(0, 3, 1, 4, 4);
 }
 
+/* A number that nothing has is found nowhere, and the reason is nobody else's, and none to come. */
+static void an_event_is_found_with_its_reason(void **state)
+{
+	const struct history_entry *found;
+
+	(void)state;
+	add("anomaly", 1, 100, 1); /* event 1 */
+	add("anomaly", 1, 101, 2);
+	add("stop", 1, 100, 3);
+	add("anomaly", 1, 100, 4);
+	add("release", 0, 100, 5); /* event 5 */
+	add("state", 1, 100, 6);
+	add("stop", 1, 102, 7);
+	assert_null(history_find(&history, 0));
+	assert_null(history_find(&history, 8));
+	assert_null(history_find(&history, 3 + HISTORY_EVENTS));
+	assert_int_equal(history_reason(&history, history_find(&history, 1))->number, 1);
+	assert_int_equal(history_reason(&history, history_find(&history, 3))->number, 1);
+	assert_int_equal(history_reason(&history, history_find(&history, 5))->number, 4);
+	assert_null(history_reason(&history, history_find(&history, 6)));
+	assert_null(history_reason(&history, history_find(&history, 7)));
+	for (int i = 0; i < HISTORY_EVENTS; i++)
+		add("state", 1, 1, i);
+	found = history_find(&history, 4);
+	assert_non_null(found); /* anomalies are kept for longer */
+	assert_int_equal(found->pid, 100);
+	assert_null(history_find(&history, 3));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -117,6 +146,7 @@ int main(void)
 		cmocka_unit_test_teardown(anomalies_outlive_other_events, clean),
 		cmocka_unit_test_teardown(a_flood_hides_no_others, clean),
 		cmocka_unit_test_teardown(the_oldest_goes, clean),
+		cmocka_unit_test_teardown(an_event_is_found_with_its_reason, clean),
 		cmocka_unit_test_teardown(who_leaves_memory_is_known_by_pid_only, clean),
 	};
 
