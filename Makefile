@@ -101,7 +101,7 @@ $(BUILD)/ebphd: $(BUILD)/enforcer/main.o $(ENFORCER_OBJS) $(CONF_OBJS)
 
 $(BUILD)/ebphctl: $(CTL_OBJS)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -ljansson -o $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -ljansson -lncursesw -ltinfo -o $@
 
 $(BUILD)/conf-example: $(BUILD)/conf/example.o $(CONF_OBJS) $(CALLNAME_OBJS)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -linih -o $@

@@ -10,7 +10,10 @@
 #include "enforcer/util.h"
 
 #define CELL   12
-#define MARGIN 130 /* for the names of calls */
+#define MARGIN 130 /* for the names of calls; the legend stands in the corner between them */
+#define NORMAL "#08519c"
+#define SEEN   "#d94801"
+#define LEGEND 20 /* characters of a line there */
 
 /* The calls that occur, sorted: each has its row and its column. */
 struct calls {
@@ -78,22 +81,62 @@ static void names_write(FILE *out, const struct calls *calls)
 	}
 }
 
+/* Of one at so many distances. */
+static double shade(size_t distances)
+{
+	return 0.15 + 0.85 * (double)distances / 8;
+}
+
 static void cell_write(FILE *out, const struct calls *calls, const json_t *pair)
 {
 	size_t normal = json_array_size(json_object_get(pair, "normal"));
 	size_t seen = json_array_size(json_object_get(pair, "seen"));
 
-	/* Blue: belongs to the profile; orange: was only seen. */
 	fprintf(out,
 		"<rect x=\"%zu\" y=\"%zu\" width=\"%d\" height=\"%d\" fill=\"%s\" "
 		"fill-opacity=\"%.2f\"><title>",
 		MARGIN + CELL * place_of(calls, pair, "earlier"),
 		MARGIN + CELL * place_of(calls, pair, "current"), CELL, CELL,
-		normal ? "#08519c" : "#d94801", 0.15 + 0.85 * (double)(normal ? normal : seen) / 8);
+		normal ? NORMAL : SEEN, shade(normal ? normal : seen));
 	text_write(out, text_of(pair, "current"));
 	fputs(" after ", out);
 	text_write(out, text_of(pair, "earlier"));
 	fprintf(out, ": %zu of 8 distances, %zu only seen</title></rect>\n", normal, seen);
+}
+
+static void legend_write(FILE *out, const char *title, size_t n_pairs)
+{
+	const char *slash = strrchr(title, '/');
+	char name[LEGEND + 1];
+
+	snprintf(name, sizeof(name), "%s", slash && slash[1] ? slash + 1 : title);
+	fputs("<text x=\"4\" y=\"14\" font-weight=\"bold\">", out);
+	text_write(out, name);
+	fprintf(out,
+		"</text>\n<text x=\"4\" y=\"28\">%zu pairs of calls</text>\n"
+		"<text x=\"4\" y=\"42\">row: a call</text>\n"
+		"<text x=\"4\" y=\"56\">column: one before</text>\n"
+		"<text x=\"4\" y=\"74\">at 1 to 8 distances:</text>\n",
+		n_pairs);
+	for (size_t n = 1; n <= 8; n++)
+		for (int kind = 0; kind < 2; kind++)
+			fprintf(out,
+				"<rect x=\"%zu\" y=\"%d\" width=\"6\" height=\"8\" fill=\"%s\" "
+				"fill-opacity=\"%.2f\"/>\n",
+				4 + 6 * (n - 1), kind ? 94 : 80, kind ? SEEN : NORMAL, shade(n));
+	fputs("<text x=\"58\" y=\"88\">normal</text>\n"
+	      "<text x=\"58\" y=\"102\">only seen</text>\n",
+	      out);
+}
+
+/* Lines to follow from a cell to its names. */
+static void grid_write(FILE *out, size_t n)
+{
+	fputs("<path stroke=\"#dddddd\" stroke-width=\"0.5\" d=\"", out);
+	for (size_t i = 0; i <= n; i++)
+		fprintf(out, "M%d %zuh%zuM%zu %dv%zu", MARGIN, MARGIN + CELL * i, CELL * n,
+			MARGIN + CELL * i, MARGIN, CELL * n);
+	fputs("\"/>\n", out);
 }
 
 static void picture_write(FILE *out, const char *title, const struct calls *calls,
@@ -107,11 +150,9 @@ static void picture_write(FILE *out, const char *title, const struct calls *call
 		"font-family=\"monospace\" font-size=\"10\">\n<title>",
 		side, side);
 	text_write(out, title);
-	fprintf(out,
-		"</title>\n<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n"
-		"<text x=\"4\" y=\"14\">%zu pairs: down a call, across the calls before "
-		"it</text>\n",
-		json_array_size(pairs));
+	fputs("</title>\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n", out);
+	legend_write(out, title, json_array_size(pairs));
+	grid_write(out, calls->n);
 	names_write(out, calls);
 	json_array_foreach(pairs, i, pair) {
 		cell_write(out, calls, pair);

@@ -76,7 +76,7 @@ static bool is_wanted(struct control *control, const struct client *client,
 {
 	if (client_flag(client, "delayed") && !remaining_ms(control, thread))
 		return false;
-	return !client_flag(client, "hot") || thread->lfc ||
+	return !client_flag(client, "hot") || thread->lfc || remaining_ms(control, thread) ||
 	       kernel_heat(control->kernel, thread->slot, thread->uid);
 }
 

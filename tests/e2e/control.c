@@ -70,7 +70,7 @@ static void story(void)
 
 	start(&daemon, "enforce", &long_delays);
 	delayed_start(&daemon, &child);
-	pid = text("%d", child.pid);
+	pid = strdup(text("%d", child.pid));
 	CTL(0, text("%7d ", child.pid), "ps", "--delayed");
 	CTL(0, lines, "ps", "--delayed");
 	CTL(0, "is delayed for another 1", "explain", pid);
@@ -78,7 +78,7 @@ static void story(void)
 	    "explain", pid);
 	CTL(0, "The process was stopped for 20.0 s", "explain", pid);
 	CTL(0, "ebphctl profile tolerize id:", "explain", pid);
-	stop = text("event:%ld", event_number_of("stop"));
+	stop = strdup(text("event:%ld", event_number_of("stop")));
 	CTL(0, "What was unusual, and the reason of it:", "explain", stop);
 	CTL(0, text("pid %d called write. Never seen before it: write right before it", child.pid),
 	    "explain", stop);

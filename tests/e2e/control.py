@@ -119,32 +119,6 @@ events = list(Client().parts(OURS + "ListEvents", {"names": ["state"], "path": s
 check(events[-2]["parameters"]["event"]["after"] == "normal", events)
 check(events[-1]["parameters"] == {}, events)
 
-# A profile as a file: out, and in again in two parts; then what is none.
-exported = b"".join(base64.b64decode(part["parameters"]["data"])
-                    for part in Client().parts(OURS + "ExportProfile", {"name": sys.argv[2]}))
-check(exported[:8] == b"EBPHPROF" and len(exported) > 160, exported[:160])
-
-
-def import_parts(*parts):
-    client = Client()
-    for part in parts[:-1]:
-        reply = client.call(OURS + "ImportProfile", {"data": base64.b64encode(part).decode(),
-                                                     "continues": True})
-        check(reply == {"parameters": {}}, reply)
-    return client.call(OURS + "ImportProfile", {"data": base64.b64encode(parts[-1]).decode()})
-
-
-reply = import_parts(exported[:100], exported[100:])
-check(reply["parameters"]["profile"]["path"] == sys.argv[2] and reply["parameters"]["united"],
-      reply)
-for bad in ((b"",), (exported[:100],), (exported, exported), (exported[1:],)):
-    check(import_parts(*bad).get("error") == OURS + "BadProfile", f"{len(bad)} parts were taken")
-check(import_parts(*[b"x" * 40000] * 6).get("error") == OURS + "BadProfile", "too much was taken")
-fails(SERVICE + "InvalidParameter", OURS + "ImportProfile", {"data": "no base64"})
-fails(SERVICE + "ExpectedMore", OURS + "ExportProfile", {"name": sys.argv[2]})
-check(fails(OURS + "NoSuchEvent", OURS + "Explain", {"event": 1 << 40})["event"] == 1 << 40, "40")
-fails(SERVICE + "InvalidParameter", OURS + "Explain", {"event": 1, "pid": 1})
-
 # Several calls at once, in pieces, with null for what is left out.
 client = Client()
 call = json.dumps({"method": OURS + "Mode", "parameters": {"mode": None}, "more": False})
@@ -185,4 +159,29 @@ check(reply["parameters"]["event"]["verb"] == "sensitize", reply)
 ask(OURS + "ChangeProfile", {"name": sys.argv[2], "verb": "normalize"})
 reply = follower.reply()
 check(reply["parameters"]["event"]["verb"] == "normalize" and reply["continues"], reply)
+# A profile as a file: out, and in again in two parts; then what is none.
+exported = b"".join(base64.b64decode(part["parameters"]["data"])
+                    for part in Client().parts(OURS + "ExportProfile", {"name": sys.argv[2]}))
+check(exported[:8] == b"EBPHPROF" and len(exported) > 160, exported[:160])
+
+
+def import_parts(*parts):
+    client = Client()
+    for part in parts[:-1]:
+        reply = client.call(OURS + "ImportProfile", {"data": base64.b64encode(part).decode(),
+                                                     "continues": True})
+        check(reply == {"parameters": {}}, reply)
+    return client.call(OURS + "ImportProfile", {"data": base64.b64encode(parts[-1]).decode()})
+
+
+reply = import_parts(exported[:100], exported[100:])
+check(reply["parameters"]["profile"]["path"] == sys.argv[2] and reply["parameters"]["united"],
+      reply)
+for parts in ((b"",), (exported[:100],), (exported, exported), (exported[1:],)):
+    check(import_parts(*parts).get("error") == OURS + "BadProfile", f"{len(parts)} parts were taken")
+check(import_parts(*[b"x" * 40000] * 6).get("error") == OURS + "BadProfile", "too much was taken")
+fails(SERVICE + "InvalidParameter", OURS + "ImportProfile", {"data": "no base64"})
+fails(SERVICE + "ExpectedMore", OURS + "ExportProfile", {"name": sys.argv[2]})
+check(fails(OURS + "NoSuchEvent", OURS + "Explain", {"event": 1 << 40})["event"] == 1 << 40, "40")
+fails(SERVICE + "InvalidParameter", OURS + "Explain", {"event": 1, "pid": 1})
 sys.exit(bad)

@@ -54,7 +54,8 @@ struct test {
 	X(transparency) \
 	X(control) \
 	X(control_exchange) \
-	X(control_load)
+	X(control_load) \
+	X(control_top)
 /* clang-format on */
 
 #define TEST_TABLE_DECLARE(name) extern const struct test name##_tests[];
