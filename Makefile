@@ -45,7 +45,8 @@ CALLNAME_OBJS := $(BUILD)/enforcer/callname.o $(BUILD)/enforcer/callname_table.o
 ENFORCER_OBJS := $(ENFORCER_SRCS:%.c=$(BUILD)/%.o) $(BUILD)/enforcer/callname_table.o
 
 .DELETE_ON_ERROR:
-.PHONY: all run demo test test-long test-build bench bench-memory bench-vm check fuzz install clean deps
+.PHONY: all run demo transcript test test-long test-build bench bench-memory bench-vm check fuzz install \
+	clean deps
 all: $(BUILD)/ebphd $(BUILD)/ebphctl
 	@:
 
@@ -128,6 +129,12 @@ demo: deps
 	@$(MAKE) --no-print-directory all test-build
 	@scripts/demo
 
+# What an operator asks ebphctl, and what it answers, as it really is.
+transcript: deps
+	@$(MAKE) --no-print-directory all test-build
+	@scripts/transcript > $(BUILD)/transcript.md
+	@mv $(BUILD)/transcript.md docs/transcript.md
+
 test: deps
 	@$(MAKE) --no-print-directory all test-build
 	@tests/run
@@ -191,6 +198,9 @@ install: all
 	install -d $(DESTDIR)$(prefix)/share/bash-completion/completions
 	$(BUILD)/ebphctl completion > \
 		$(DESTDIR)$(prefix)/share/bash-completion/completions/ebphctl
+	install -d $(DESTDIR)$(prefix)/share/man/man1 $(DESTDIR)$(prefix)/share/man/man8
+	scripts/manual ebphctl > $(DESTDIR)$(prefix)/share/man/man1/ebphctl.1
+	scripts/manual ebphd > $(DESTDIR)$(prefix)/share/man/man8/ebphd.8
 	install -D -m 0644 scripts/ebphd.service $(DESTDIR)$(prefix)/lib/systemd/system/ebphd.service
 	install -D -m 0644 ebph.conf.example $(DESTDIR)$(prefix)/share/doc/ebph/ebph.conf.example
 

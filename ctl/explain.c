@@ -118,9 +118,10 @@ static void process_tell(const struct ctl *ctl, const json_t *process)
 		       time_text(remaining), colour_end(ctl));
 	else
 		fputs(" and is not delayed", stdout);
-	printf(".\nOf its last 128 calls %lld were unusual; all processes of this program and user "
+	printf(".\nOf its last 128 calls %lld %s unusual; all processes of this program and user "
 	       "have a heat of %lld.\n",
-	       number_of(process, "lfc"), number_of(process, "heat"));
+	       number_of(process, "lfc"), number_of(process, "lfc") == 1 ? "was" : "were",
+	       number_of(process, "heat"));
 }
 
 static void profile_tell(const json_t *profile)

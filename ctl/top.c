@@ -180,8 +180,8 @@ static void view_draw(const struct view *view)
 			line_put(y, A_NORMAL, "%s",
 				 i || view->lost ? "" : "nobody is delayed or behaves strangely");
 	}
-	line_put(last, A_REVERSE, "q quit  s sort by (%s)  every %d s  %zu processes",
-		 orders[view->order].name, view->interval_s, n);
+	line_put(last, A_REVERSE, "q quit  s sort by (%s)  every %d s  %zu process%s",
+		 orders[view->order].name, view->interval_s, n, n == 1 ? "" : "es");
 	move(last, 0);
 	refresh();
 	free(rows);

@@ -73,6 +73,26 @@ void client_free(struct client *client)
 	free(client);
 }
 
+#define BLAMES 5 /* a second */
+
+void client_blame(const struct client *client, const char *what)
+{
+	static uint64_t since_ns;
+	static unsigned int said, more;
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+
+	if (now >= since_ns + NSEC_PER_SEC) {
+		if (more)
+			log_warn("control: %u others did what they should not, too", more);
+		since_ns = now;
+		said = more = 0;
+	}
+	if (said++ < BLAMES)
+		log_warn("control: process %d (uid %u) %s", client->pid, client->uid, what);
+	else
+		more++;
+}
+
 /* ---- bytes ----------------------------------------------------------------------------- */
 
 void client_read(struct client *client)
@@ -90,8 +110,7 @@ void client_read(struct client *client)
 	    (wire_frame(&client->in) || wire_bytes(&client->in) <= WIRE_FRAME_MAX))
 		return;
 	if (n > 0)
-		log_warn("control: process %d (uid %u) sends what is no call, it is cut off",
-			 client->pid, client->uid);
+		client_blame(client, "sends what is no call, it is cut off");
 	client->dead = true;
 }
 
@@ -131,8 +150,7 @@ static void queue(struct client *client, const char *const *parts)
 		r = wire_add(&client->out, "", 1, WIRE_QUEUE_MAX);
 	if (!r)
 		return;
-	log_warn("control: process %d (uid %u) does not read what it has asked for, it is cut off",
-		 client->pid, client->uid);
+	client_blame(client, "does not read what it has asked for, it is cut off");
 	client->dead = true;
 }
 

@@ -48,6 +48,12 @@ struct client {
 int client_new(int fd, const struct conf_list *groups, struct client **ret);
 void client_free(struct client *client);
 
+/*
+ * Logs what a client does that it should not: a few lines a second, and then how many more there
+ * would have been. Who cannot do anything must not fill the log either.
+ */
+void client_blame(const struct client *client, const char *what);
+
 /* Takes what the client has sent, some of it. */
 void client_read(struct client *client);
 

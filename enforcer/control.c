@@ -154,8 +154,7 @@ static void client_accept(struct control *control, int fd)
 	if (!client)
 		return;
 	if (r) {
-		log_warn("control: process %d (uid %u) may not ask anything", client->pid,
-			 client->uid);
+		client_blame(client, "may not ask anything");
 		client_turn_away(client, SERVICE_ERROR(PermissionDenied), json_object());
 		return;
 	}
@@ -227,8 +226,7 @@ static void client_serve(struct control *control, struct client *client)
 		method_run(control, client);
 		return;
 	}
-	log_warn("control: process %d (uid %u) sends what is no call, it is cut off", client->pid,
-		 client->uid);
+	client_blame(client, "sends what is no call, it is cut off");
 	client->dead = true;
 }
 
@@ -283,9 +281,7 @@ void control_tick(struct control *control)
 	for (struct client *client = control->clients; client; client = client->next) {
 		if (!client->stalled_ns || now < client->stalled_ns + STALL_NS)
 			continue;
-		log_warn("control: process %d (uid %u) does not read what it has asked for, it is "
-			 "cut off",
-			 client->pid, client->uid);
+		client_blame(client, "does not read what it has asked for, it is cut off");
 		client->dead = true;
 	}
 	clients_sweep(control);

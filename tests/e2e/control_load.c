@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,6 +25,8 @@
 #define ALL_EVENTS                                                                                 \
 	"{\"method\":\"org.ebph.Enforcer.ListEvents\",\"parameters\":{\"follow\":true},\"more\":"  \
 	"true}"
+
+#define STRANGER 1234
 
 static const char *lines;
 
@@ -100,7 +103,9 @@ static long lateness(struct daemon *daemon, int n)
 
 static void start(struct daemon *daemon)
 {
-	const struct daemon_conf conf = {.response = "delay_base = 100ms\n"};
+	/* Two groups: then anybody may connect, and is asked who he is. */
+	const struct daemon_conf conf = {.enforcer = "control_group = 65534 65533\n",
+					 .response = "delay_base = 100ms\n"};
 
 	lines = strdup(program_path(PROGRAM("lines")));
 	daemon_start(daemon, "enforce", &conf);
@@ -202,6 +207,21 @@ static void mob_heavy(void)
 	heavy("{\"a\":[{}", ",{}");
 }
 
+/* Who may not ask asks all the same. */
+static void mob_stranger(void)
+{
+	if (!geteuid() && (setgroups(0, NULL) || setgid(STRANGER) || setuid(STRANGER)))
+		_exit(1);
+	for (int i = 0; i < 100; i++) {
+		int fd = connection();
+
+		if (fd < 0)
+			continue;
+		tell(fd, STATUS);
+		close(fd);
+	}
+}
+
 static void late_many(void)
 {
 	struct daemon daemon;
@@ -219,6 +239,7 @@ static void late_flood(void)
 	start(&daemon);
 	check_lateness(&daemon, mob_flood);
 	check_lateness(&daemon, mob_heavy);
+	check_lateness(&daemon, mob_stranger);
 	daemon_stop(&daemon);
 }
 
@@ -259,6 +280,35 @@ static void hundred(void)
 	daemon_stop(&daemon);
 }
 
+/* They are turned away, are told so, and do not fill the log. */
+static void strangers(void)
+{
+	struct daemon daemon;
+	char *log, *line;
+	int lines_said = 0, status;
+	pid_t pid;
+
+	start(&daemon);
+	pid = fork();
+	if (!pid) {
+		int fd;
+
+		for (int i = 0; i < 3; i++)
+			mob_stranger();
+		fd = connection();
+		_exit(!strstr(frame(fd), "org.varlink.service.PermissionDenied"));
+	}
+	waitpid(pid, &status, 0);
+	CHECK(status == 0, "status %#x: it was not told that it may not", (unsigned int)status);
+	CTL(0, "health", "status");
+	log = daemon_log(&daemon);
+	for (line = log; (line = strstr(line, "(uid 1234) may not ask")); line++)
+		lines_said++;
+	CHECK(lines_said > 0 && lines_said < 100, "%d lines about 300 of them", lines_said);
+	free(log);
+	daemon_stop(&daemon);
+}
+
 static void cut_off(void)
 {
 	struct daemon daemon;
@@ -290,6 +340,9 @@ static void cut_off(void)
 
 const struct test control_load_tests[] = {
 	{.name = "control: a hundred clients at once", .run = hundred, .is_once = true},
+	{.name = "control: who may not ask is told so, and does not fill the log",
+	 .run = strangers,
+	 .is_once = true},
 	{.name = "control: who sends too much, or does not read, is cut off",
 	 .run = cut_off,
 	 .is_once = true},

@@ -147,7 +147,7 @@ static void live(void)
 	CHECK(strstr(screen.output, " write         1"), "the call, and how long: %s",
 	      screen.output);
 	CHECK(strstr(screen.output, "progs/lines\n"), "the program: %s", screen.output);
-	CHECK(strstr(screen.output, "sort by (wait)  every 1 s  1 processes"), "%s", screen.output);
+	CHECK(strstr(screen.output, "sort by (wait)  every 1 s  1 process"), "%s", screen.output);
 	TMUX_DO(&screen, "send-keys", "s");
 	screen_await(&screen, "sort by (LFC)");
 	traffic_check();

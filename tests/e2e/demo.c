@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "tests/harness/child.h"
+#include "tests/harness/control.h"
 #include "tests/harness/daemon.h"
 #include "tests/harness/tap.h"
 
@@ -125,13 +126,70 @@ static void death(void)
 	SHOW(&daemon, "delayed:", "ebphd died");
 }
 
-void demo_play(void)
+/* An operator's command, and all of what it says. */
+static void operate(const char *const *words)
+{
+	const char *argv[8] = {EBPHCTL};
+	struct child child;
+	char *rest = child.output, *line;
+
+	fputs("   # ebphctl", stdout);
+	for (int i = 0; words[i] && i < 6; i++) {
+		printf(" %s", words[i]);
+		argv[i + 1] = words[i];
+	}
+	CHECK(run(&child, argv, NULL) == 0, "%s", child.output);
+	for (fputc('\n', stdout); (line = strsep(&rest, "\n")) && (*line || rest);)
+		printf("   %s\n", line);
+	fflush(stdout);
+}
+
+#define OPERATE(...) operate((const char *const[]){__VA_ARGS__, NULL})
+
+static void ask(void)
+{
+	const struct daemon_conf conf = {
+		.response = "delay_base = 10s\nmax_delay = 1h\ndeferral = yes\n"};
+	struct daemon daemon;
+	struct child child;
+	char pid[16];
+
+	say("It is three in the morning, and a program that has always written one line hangs.");
+	daemon_start(&daemon, "enforce", &conf);
+	train(&daemon, lines, (const char *const[]){lines, NULL});
+	child_start(&child, (const char *const[]){lines, "more", NULL}, NULL);
+	child_wait_stopped(&child);
+	event_wait(&daemon, "stop", NULL);
+	snprintf(pid, sizeof(pid), "%d", child.pid);
+	say("What is delayed?");
+	OPERATE("ps", "--delayed");
+	say("Why?");
+	OPERATE("explain", pid);
+	say("It is as it should be: the program may do that from now on ...");
+	OPERATE("profile", "tolerize", lines);
+	say("... and this one goes on at once.");
+	OPERATE("release", pid);
+	CHECK(child_wait(&child) == 0, "%s", child.output);
+	show_output(&child);
+	OPERATE("ps", "--delayed");
+	daemon_stop(&daemon);
+}
+
+static const struct {
+	const char *name;
+	void (*play)(void);
+} scenes[] = {
+	{"dry-run", dry_run}, {"enforce", enforce}, {"abort", abort_execve},
+	{"ask", ask},	      {"death", death},
+};
+
+void demo_play(const char *scene)
 {
 	lines = strdup(program_path(PROGRAM("lines")));
 	serve = strdup(program_path(PROGRAM("serve")));
-	dry_run();
-	enforce();
-	abort_execve();
-	death();
-	say("That was all. README.md says how to go on.");
+	for (size_t i = 0; i < sizeof(scenes) / sizeof(*scenes); i++)
+		if (!scene || !strcmp(scene, scenes[i].name))
+			scenes[i].play();
+	if (!scene)
+		say("That was all. README.md says how to go on.");
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * usage: e2e [--long] [--again] [--counted] [--list] [WORD...]
- *        e2e --demo
+ *        e2e --demo [SCENE]
  * Runs the tests whose names hold one of the WORDs, or all, and prints TAP; or plays the demo.
  */
 #include <errno.h>
@@ -154,7 +154,7 @@ int main(int argc, char **argv)
 	if (outcome == MAP_FAILED)
 		return 1;
 	if (demo) {
-		demo_play();
+		demo_play(*argv);
 		return outcome->failed ? 1 : 0;
 	}
 	for (size_t i = 0; i < N_TABLES; i++)

@@ -61,8 +61,8 @@ struct test {
 #define TEST_TABLE_DECLARE(name) extern const struct test name##_tests[];
 TEST_TABLES(TEST_TABLE_DECLARE)
 
-/* The story of `make demo`, in tests/e2e/demo.c. */
-void demo_play(void);
+/* The story of `make demo`, in tests/e2e/demo.c; or only the scene of this name. */
+void demo_play(const char *scene);
 
 /* Fails the test unless @condition; the rest is a printf format that says what was seen. */
 #define CHECK(condition, ...) check((condition), #condition, __FILE__, __LINE__, __VA_ARGS__)
