@@ -184,7 +184,7 @@ fuzz: deps $(BUILD)/enforcer/callname_table.c
 	$(call say,CC,tests/fuzz/image_fuzz.c)
 	$(Q)$(FUZZ_CC) tests/fuzz/image_fuzz.c enforcer/image.c -lz -o $(FUZZ_DIR)/image_fuzz
 	$(call say,CC,tests/fuzz/wire_fuzz.c)
-	$(Q)$(FUZZ_CC) tests/fuzz/wire_fuzz.c enforcer/wire.c -ljansson -o $(FUZZ_DIR)/wire_fuzz
+	$(Q)$(FUZZ_CC) tests/fuzz/wire_fuzz.c enforcer/wire.c enforcer/base64.c -ljansson -o $(FUZZ_DIR)/wire_fuzz
 	$(Q)cp ebph.conf.example tests/fuzz/conf/* $(FUZZ_DIR)/conf/
 	$(Q)cp tests/fuzz/wire/* $(FUZZ_DIR)/wire/
 	$(Q)cd $(FUZZ_DIR) && ./conf_fuzz $(FUZZ_ARGS) -max_len=4096 \

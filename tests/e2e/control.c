@@ -260,6 +260,41 @@ static void settings(void)
 	daemon_stop(&daemon);
 }
 
+/* Those to come are told as they come; colours are for a terminal. */
+static void live(void)
+{
+	const struct child_how terminal = {.on_terminal = true};
+	struct daemon daemon;
+	struct child child;
+
+	start(&daemon, "dry-run", NULL);
+	child_start(&child,
+		    (const char *const[]){EBPHCTL, "events", "-f", "-n", "operator,stop", NULL},
+		    NULL);
+	/* It may not follow yet, when the first of them comes. */
+	CTL(0, "is normal", "profile", "sensitize", "lines");
+	child_listen(&child);
+	CHECK(strstr(child.output, "verb=sensitize"), "%s", child.output);
+	CTL(0, "is training", "profile", "tolerize", "lines");
+	child.n_output = 0;
+	child.output[0] = '\0';
+	child_listen(&child);
+	CHECK(strstr(child.output, "verb=tolerize"), "%s", child.output);
+	kill(child.pid, SIGTERM);
+	child_wait(&child);
+
+	CHECK(run(&child, (const char *const[]){EBPHCTL, "status", NULL}, &terminal) == 0, "%s",
+	      child.output);
+	CHECK(strstr(child.output, "\033["), "no colours: %s", child.output);
+	CHECK(run(&child, (const char *const[]){EBPHCTL, "status", "--no-colour", NULL},
+		  &terminal) == 0,
+	      "%s", child.output);
+	CHECK(!strstr(child.output, "\033["), "colours: %s", child.output);
+	CHECK(RUN(&child, EBPHCTL, "status") == 0 && !strstr(child.output, "\033["), "%s",
+	      child.output);
+	daemon_stop(&daemon);
+}
+
 /* Two programs of one name, and a number that is both an id and a pid. */
 static void ambiguous(void)
 {
@@ -358,6 +393,9 @@ const struct test control_tests[] = {
 	 .is_once = true},
 	{.name = "control: what is decided about profiles", .run = deciding, .is_once = true},
 	{.name = "control: mode, options and reload", .run = settings, .is_once = true},
+	{.name = "control: events as they come, colours on a terminal",
+	 .run = live,
+	 .is_once = true},
 	{.name = "control: an ambiguous name is said to be so", .run = ambiguous, .is_once = true},
 	{.name = "control: words are completed", .run = completion, .is_once = true},
 	{.name = "control: root may all, a group may ask, others nothing",

@@ -13,7 +13,8 @@
 #include "tests/harness/shelf.h"
 #include "tests/harness/tap.h"
 
-#define MANY 12 /* files, so many that progress is shown */
+#define LARGE 20000 /* pairs: 160 KB */
+#define MANY  12    /* files, so many that progress is shown */
 
 static char folder[64]; /* of the test */
 
@@ -138,6 +139,37 @@ static void placed(void)
 	daemon_stop(&daemon);
 }
 
+/* A profile that takes many parts, in and out again. It is of another machine. */
+static void large(void)
+{
+	struct daemon daemon;
+	struct image image = {
+		.machine = 4711,
+		.state = EBPH_STATE_NORMAL,
+		.exe = {.ino = 1},
+		.path = "/no/such/program",
+		.words = calloc(LARGE, sizeof(uint64_t)),
+	};
+	unsigned char *back;
+	char *in, *out;
+	void *bytes;
+	size_t n, n_back;
+
+	start(&daemon, NULL);
+	in = in_folder("in");
+	out = in_folder("out");
+	for (uint32_t i = 0; i < LARGE; i++)
+		image.words[i] = ebph_word_key(i / 100, i % 100) | 0x0101;
+	image.n_words = LARGE;
+	REQUIRE(image_encode(&image, &bytes, &n) == 0, "no image");
+	file_put(in, bytes, n, 0600);
+	CTL(0, "/no/such/program is normal; it comes", "profile", "import", in);
+	CTL(0, " bytes", "profile", "export", "/no/such/program", out);
+	back = file_bytes(out, &n_back);
+	CHECK(n == n_back && !memcmp(bytes, back, n), "%zu bytes became %zu", n, n_back);
+	daemon_stop(&daemon);
+}
+
 /* One line, that names the file and says why; and the others are taken. */
 static void refused(void)
 {
@@ -191,6 +223,7 @@ const struct test control_exchange_tests[] = {
 	{.name = "exchange: where there was none, on disk, of another program",
 	 .run = placed,
 	 .is_once = true},
+	{.name = "exchange: a large profile, in parts", .run = large, .is_once = true},
 	{.name = "exchange: what cannot be taken in or out", .run = refused, .is_once = true},
 	{},
 };

@@ -1,12 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What a client of the control socket may send: in two pieces, cut into frames, read as calls. */
+/*
+ * What a client of the control socket may send: in two pieces, cut into frames, read as calls; and
+ * what base64 may be in one.
+ */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "enforcer/base64.h"
 #include "enforcer/wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What is read as bytes is what those bytes are as text. */
+static void base64_try(const char *text)
+{
+	void *data = NULL;
+	size_t bytes = 0;
+	char *again;
+
+	if (base64_bytes(text, &data, &bytes))
+		return;
+	again = base64_text(data, bytes);
+	if (again && strcmp(again, text) != 0)
+		abort();
+	free(again);
+	free(data);
+}
 
 static void call_try(const char *frame)
 {
@@ -48,6 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (memcmp(frame, data + taken, bytes) != 0)
 			abort();
 		call_try(frame);
+		base64_try(frame);
 		taken += bytes;
 		wire_take(&wire, bytes);
 	}
