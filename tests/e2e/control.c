@@ -9,9 +9,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "enforcer/util.h"
 #include "tests/harness/child.h"
 #include "tests/harness/control.h"
 #include "tests/harness/daemon.h"
+#include "tests/harness/shelf.h"
 #include "tests/harness/tap.h"
 
 static const char *lines;
@@ -183,11 +185,19 @@ static void asking(void)
 		{0},
 	};
 	struct daemon daemon;
+	static const char *const parts[] = {">write</text>", "pairs of calls</text>",
+					    "<title>write after ", "only seen</text>"};
 	struct stat st;
+	char *picture;
+	size_t n;
 
 	start(&daemon, "dry-run", NULL);
 	rows_run(rows);
-	CHECK(!stat("/tmp/lines.svg", &st) && st.st_size > 1000, "no picture");
+	picture = (char *)file_bytes("/tmp/lines.svg", &n);
+	CHECK(n > 1000 && !memcmp(picture + n - 7, "</svg>\n", 7), "no picture");
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		CHECK(memmem(picture, n, parts[i], strlen(parts[i])), "there is no %s", parts[i]);
+	free(picture);
 	unlink("/tmp/lines.svg");
 	CHECK(!stat("/run/ebph/control", &st) && (st.st_mode & 07777) == 0600, "mode %o",
 	      st.st_mode);
