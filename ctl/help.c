@@ -83,6 +83,10 @@ int command_completion(struct ctl *ctl)
 	words_print("profile ");
 	puts("' ;;\n"
 	     "	2:mode:*) words='monitor dry-run enforce' ;;\n"
+	     "	[3-9]:profile:import | 4:profile:export | 4:profile:merge)\n"
+	     "		# shellcheck disable=SC2207 # likewise\n"
+	     "		COMPREPLY=($(compgen -f -- \"$word\"))\n"
+	     "		return ;;\n"
 	     "	3:profile:*) words=$(ebphctl profile list --json 2>/dev/null |\n"
 	     "		sed -n 's/.*\"path\":\"\\(\\/[^\" ]*\\)\".*/\\1/p') ;;");
 	for (const struct command *command = commands; command->name; command++) {

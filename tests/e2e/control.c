@@ -349,6 +349,7 @@ static void completion(void)
 	completion_is("profile show lines --h", "--heatmap\n");
 	completion_is("ps --", "--threads --delayed --hot --json\n");
 	completion_is("mode e", "enforce\n");
+	completion_is("profile import /etc/passw", "/etc/passwd\n");
 	completion_is("dance ''", "--json\n");
 	daemon_stop(&daemon);
 }
