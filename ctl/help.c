@@ -45,7 +45,8 @@ int command_help(struct ctl *ctl)
 		return CTL_USAGE;
 	}
 	puts("\nwith each: --json (for programs), --no-colour, --socket PATH (" CTL_SOCKET ")\n"
-	     "A PROFILE is named by its path, by the last part of it, by id:12 or by pid:4711.\n"
+	     "A PROFILE is named by its path, by the last part of it, by id:12 or by pid:4711;\n"
+	     "one that is on disk only by its file, too (file:NAME).\n"
 	     "exit status: 0 done, 1 refused or failed, 2 wrong usage");
 	return CTL_DONE;
 }

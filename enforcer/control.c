@@ -249,8 +249,8 @@ static void client_turn(struct control *control, struct client *client, uint32_t
 		client_serve(control, client);
 	client_write(client);
 	/* Who has sent his last call gets the answer; who only listens has gone. */
-	if (client->ended && !wire_bytes(&client->out) && !client->step &&
-	    (client->subscribed || !wire_frame(&client->in)))
+	if (client->ended && !wire_bytes(&client->out) &&
+	    (client->subscribed || (!client_is_busy(client) && !wire_frame(&client->in))))
 		client->dead = true;
 	if (!client->dead)
 		client_watch(control, client);
