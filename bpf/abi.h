@@ -107,12 +107,14 @@ enum ebph_delay_on { EBPH_DELAY_ON_FRAME, EBPH_DELAY_ON_ANOMALY };
 	__u32 delay_curve;	/* enum ebph_curve */                                              \
 	__u32 delay_on;		/* enum ebph_delay_on */                                           \
 	__u32 mode;		/* enum ebph_mode */                                               \
-	__u32 allowed;		/* not 0: never delayed, never refused */
+	__u32 allowed;		/* not 0: never delayed, never refused */                          \
+	__u32 targets;		/* ebph_target.list of what it may execute; 0: there is none */    \
+	__u32 rule_pad;
 
 struct ebph_rule {
 	EBPH_RULE_FIELDS
 };
-EBPH_ASSERT_SIZE(struct ebph_rule, 56);
+EBPH_ASSERT_SIZE(struct ebph_rule, 64);
 
 #define EBPH_CALL_WORDS 32 /* a bit for each call id */
 
@@ -121,9 +123,23 @@ struct ebph_ruling {
 	struct ebph_rule rule;
 	__u64 allowed_calls[EBPH_CALL_WORDS]; /* nobody is delayed or refused because of them */
 };
-EBPH_ASSERT_SIZE(struct ebph_ruling, 312);
+EBPH_ASSERT_SIZE(struct ebph_ruling, 320);
 
 #define EBPH_RULES_MAX 2048 /* different ones; during a reload the old ones are there, too */
+
+/* Key of the map `targets`: a file that may be executed. */
+struct ebph_target {
+	__u64 ino;
+	__s64 mtime_ns; /* since 1970; with it, an inode number that is used again is another file
+			 */
+	__u32 dev;	/* as in struct ebph_exe */
+	__u32 list; /* whose it is: settings.targets_all or ebph_rule.targets; never used again */
+};
+EBPH_ASSERT_SIZE(struct ebph_target, 24);
+
+#define EBPH_TARGETS_MAX   4096
+#define EBPH_CGROUPS_MAX   1024
+#define EBPH_CGROUP_LEVELS 32 /* below the root; whoever is deeper is looked at down to there */
 
 /* What may change while the programs run. The daemon writes it through shared memory. */
 struct ebph_settings {
@@ -155,9 +171,11 @@ struct ebph_settings {
 	__u32 listed_only;   /* not 0: who has no rule of his own is not followed */
 	__u32 check_users;   /* not 0: there is something in the map `allowed_users` */
 	__u32 check_calls;   /* not 0: there are calls that all programs are allowed */
+	__u32 check_cgroups; /* not 0: there is something in the map `allowed_cgroups` */
+	__u32 targets_all;   /* ebph_target.list of what all may execute; 0: there is none */
 	__u32 drill_one_in;  /* of so many calls of a drilled profile one is delayed; 0: none */
 };
-EBPH_ASSERT_SIZE(struct ebph_settings, 176);
+EBPH_ASSERT_SIZE(struct ebph_settings, 192);
 
 #define EBPH_REPORTS_PER_SECOND 64 /* settings.reports_per_s, as the daemon sets it */
 
@@ -374,7 +392,7 @@ enum ebph_counter {
 /* ---- processes of ours ------------------------------------------------------------------ */
 
 /* Who says so of itself by ebph_introduce. */
-enum ebph_ours { EBPH_OURS_DAEMON, EBPH_OURS_GUARDIAN, EBPH_OURS_SAVER };
+enum ebph_ours { EBPH_OURS_DAEMON, EBPH_OURS_GUARDIAN, EBPH_OURS_SAVER, EBPH_OURS_FINDER };
 
 /* ---- commands to SEC("syscall") programs ----------------------------------------------- */
 

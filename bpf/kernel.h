@@ -148,6 +148,7 @@ struct bpf_iter__task {
 #define SIGSTOP	     19
 #define SIGTSTP	     20
 
+#define PF_EXITING   0x00000004u /* include/linux/sched.h: it has begun to exit */
 #define PF_IO_WORKER 0x00000010u /* include/linux/sched.h: a thread of io_uring's */
 
 /* What a call returns that is to be made again after a signal (include/linux/errno.h). */

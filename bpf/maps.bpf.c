@@ -11,6 +11,8 @@ struct late_map late SEC(".maps");
 struct heats_map heats SEC(".maps");
 struct rules_map rules SEC(".maps");
 struct allowed_users_map allowed_users SEC(".maps");
+struct targets_map targets SEC(".maps");
+struct allowed_cgroups_map allowed_cgroups SEC(".maps");
 struct delayed_map delayed SEC(".maps");
 struct events_map events SEC(".maps");
 struct stops_map stops SEC(".maps");
@@ -20,5 +22,6 @@ struct ebph_settings settings SEC(".data");
 
 /* Written by the daemon before it loads the programs: see second.h. */
 const volatile bool preemptible = false;
+const volatile bool has_cgroups = false;
 
 char LICENSE[] SEC("license") = "GPL";

@@ -95,6 +95,24 @@ struct allowed_users_map {
 	__type(value, __u8);
 };
 
+/* Files that may be executed. */
+struct targets_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, EBPH_TARGETS_MAX);
+	__type(key, struct ebph_target);
+	__type(value, __u8);
+};
+
+/* Ids of control groups (version 2) whose processes are never delayed or refused anything. */
+struct allowed_cgroups_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, EBPH_CGROUPS_MAX);
+	__type(key, __u64);
+	__type(value, __u8);
+};
+
 struct delayed_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -130,12 +148,17 @@ extern struct late_map late SEC(".maps");
 extern struct heats_map heats SEC(".maps");
 extern struct rules_map rules SEC(".maps");
 extern struct allowed_users_map allowed_users SEC(".maps");
+extern struct targets_map targets SEC(".maps");
+extern struct allowed_cgroups_map allowed_cgroups SEC(".maps");
 extern struct delayed_map delayed SEC(".maps");
 extern struct events_map events SEC(".maps");
 extern struct stops_map stops SEC(".maps");
 extern struct counters_map counters SEC(".maps");
 
 extern struct ebph_settings settings;
+
+/* Written by the daemon before it loads the programs: this kernel knows control groups. */
+extern const volatile bool has_cgroups;
 
 /* Counts @counter (enum ebph_counter) once more. */
 static inline void count(__u32 counter)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The response: decide, then stop or abort. */
+/* The response: decide, then stop or have it aborted. */
 #include "kernel.h"
 #include "delay.h"
 #include "response.h"
@@ -10,16 +10,17 @@
 
 struct decision {
 	__u64 delay_ns; /* 0: no stop */
+	__u32 unseen;	/* distances at which the call was unseen */
 	__u32 recent;	/* recent anomalies that led to it: LFC or heat */
 	__u32 heat;
 	__u32 answer; /* enum ebph_answer */
 	__u32 mode;   /* enum ebph_mode: only enforce carries it out */
 };
 
-/* What a call deserves, with .recent given. Needs nothing but its arguments. */
-static void decide(const struct ebph_rule *rule, __u32 call, __u32 unseen, struct decision *ret)
+/* What a call deserves, with .recent and .unseen given. Needs nothing but its arguments. */
+static void decide(const struct ebph_rule *rule, __u32 call, struct decision *ret)
 {
-	__u32 recent = ret->recent;
+	__u32 recent = ret->recent, unseen = ret->unseen;
 
 	ret->answer = EBPH_ANSWER_NONE;
 	ret->delay_ns = ebph_call_is_exit(call) ? 0 : ebph_delay_ns(rule, recent, unseen);
@@ -47,12 +48,29 @@ static int is_user_allowed(void)
 	return settings.check_users && bpf_map_lookup_elem(&allowed_users, &uid);
 }
 
+/* Is it in a control group that is allowed, or in one below? */
+static int is_cgroup_allowed(void)
+{
+	__u64 id;
+
+	if (!has_cgroups || !settings.check_cgroups)
+		return 0;
+	for (int level = 1; level <= EBPH_CGROUP_LEVELS; level++) {
+		id = bpf_get_current_ancestor_cgroup_id(level);
+		if (!id)
+			return 0; /* it is not that deep */
+		if (bpf_map_lookup_elem(&allowed_cgroups, &id))
+			return 1;
+	}
+	return 0;
+}
+
 /* Not 0 for those that must never be stopped or refused. */
 static int is_exempt(struct task_struct *task, struct ebph_profile *head,
 		     const struct ebph_rule *rule)
 {
 	return task->tgid == 1 || (head->flags & EBPH_PROFILE_PROTECTED) || rule->allowed ||
-	       is_user_allowed();
+	       is_user_allowed() || is_cgroup_allowed();
 }
 
 /*
@@ -168,7 +186,7 @@ __hidden void delay_begin(struct task_struct *task, struct task_state *state, __
 		delay_serve(task, state, call, 0);
 }
 
-static void anomaly_report(struct task_state *state, struct ebph_profile *head, __u32 unseen,
+static void anomaly_report(struct task_state *state, struct ebph_profile *head,
 			   const struct decision *decision)
 {
 	struct ebph_event_anomaly *event;
@@ -180,7 +198,7 @@ static void anomaly_report(struct task_state *state, struct ebph_profile *head, 
 		return;
 	event->window = state->window;
 	event->delay_ns = decision->delay_ns;
-	event->unseen = unseen;
+	event->unseen = decision->unseen;
 	event->lfc = state->frame.count;
 	event->heat = decision->heat;
 	event->answer = decision->answer;
@@ -235,7 +253,7 @@ static void recent_take(struct task_state *state, struct ebph_profile *head,
 	ret->recent = ebph_recent(state->frame.count, heat);
 }
 
-static void abort_report(const struct task_state *state)
+__hidden void abort_report(const struct task_state *state)
 {
 	struct ebph_event_abort *event;
 
@@ -278,24 +296,44 @@ static int abort_begin(struct task_state *state)
 static void act(struct task_struct *task, struct task_state *state, __u32 call,
 		const struct decision *decision)
 {
+	if (task->flags & PF_EXITING)
+		return;
 	if ((decision->answer & EBPH_ANSWER_ABORT) && abort_begin(state))
 		return;
 	if (decision->answer & EBPH_ANSWER_STOP)
 		delay_begin(task, state, call, decision->delay_ns, decision->recent);
 }
 
-__hidden void respond(struct task_struct *task, struct task_state *state, __u32 call, __u32 unseen)
+/* Reports a decision, counts it, and carries it out where the mode says so. */
+static void answer(struct task_struct *task, struct task_state *state, struct ebph_profile *head,
+		   __u32 call, struct decision *decision)
 {
-	const struct ebph_rule *rule;
-	struct decision decision = {};
-	struct ebph_profile *head;
-	__u32 slot = state->slot;
-
-	head = bpf_map_lookup_elem(&heads, &slot);
-	if (!head)
+	/* While the breaker is open, enforce is dry-run. */
+	if (decision->answer && decision->mode != EBPH_MODE_MONITOR && breaker_take(state->slot)) {
+		decision->mode = EBPH_MODE_DRY_RUN;
+		count(EBPH_COUNT_BREAKER);
+	}
+	if (decision->unseen)
+		anomaly_report(state, head, decision);
+	if (decision->mode == EBPH_MODE_MONITOR)
 		return;
-	rule = rule_of(head);
-	decision.mode = rule->mode;
+	if (decision->answer & EBPH_ANSWER_STOP) {
+		__sync_fetch_and_add(&head->stops, 1);
+		__sync_fetch_and_add(&head->stop_ns, decision->delay_ns);
+	}
+	if (decision->answer & EBPH_ANSWER_ABORT)
+		__sync_fetch_and_add(&head->aborts, 1);
+	if (decision->mode == EBPH_MODE_ENFORCE)
+		act(task, state, call, decision);
+}
+
+/* Answers a call of a thread; @allowed: it executes what it always may. */
+static void call_answer(struct task_struct *task, struct task_state *state,
+			struct ebph_profile *head, __u32 call, int allowed)
+{
+	const struct ebph_rule *rule = rule_of(head);
+	struct decision decision = {.unseen = state->unseen, .mode = rule->mode};
+
 	/*
 	 * Those that are never answered collect nothing: what init, sshd or login start would
 	 * inherit it, and pay for it. What they have stays: anybody can execute one of them.
@@ -303,27 +341,61 @@ __hidden void respond(struct task_struct *task, struct task_state *state, __u32 
 	if (is_exempt(task, head, rule)) {
 		count(EBPH_COUNT_EXEMPT);
 	} else {
-		recent_take(state, head, rule, unseen, &decision);
-		if (!rule_allows(head, call))
-			decide(rule, call, unseen, &decision);
+		recent_take(state, head, rule, allowed ? 0 : state->unseen, &decision);
+		if (!allowed && !rule_allows(head, call))
+			decide(rule, call, &decision);
 	}
-	/* While the breaker is open, enforce is dry-run. */
-	if (decision.answer && decision.mode != EBPH_MODE_MONITOR && breaker_take(slot)) {
-		decision.mode = EBPH_MODE_DRY_RUN;
-		count(EBPH_COUNT_BREAKER);
-	}
-	if (unseen)
-		anomaly_report(state, head, unseen, &decision);
-	if (decision.mode == EBPH_MODE_MONITOR)
+	answer(task, state, head, call, &decision);
+}
+
+__hidden void respond(struct task_struct *task, struct task_state *state, __u32 call, __u32 unseen)
+{
+	struct ebph_profile *head;
+	__u32 slot = state->slot;
+
+	head = bpf_map_lookup_elem(&heads, &slot);
+	if (!head)
 		return;
-	if (decision.answer & EBPH_ANSWER_STOP) {
-		__sync_fetch_and_add(&head->stops, 1);
-		__sync_fetch_and_add(&head->stop_ns, decision.delay_ns);
+	state->unseen = unseen;
+	/* Its path is the caller's to change: what it executes is known when the kernel has it. */
+	if (ebph_call_is_exec(call) && rule_has_targets(rule_of(head))) {
+		state->flags |= TASK_TARGET;
+		return;
 	}
-	if (decision.answer & EBPH_ANSWER_ABORT)
-		__sync_fetch_and_add(&head->aborts, 1);
-	if (decision.mode == EBPH_MODE_ENFORCE)
-		act(task, state, call, &decision);
+	call_answer(task, state, head, call, 0);
+}
+
+static int is_target(const struct ebph_target *target)
+{
+	return target->list && bpf_map_lookup_elem(&targets, target);
+}
+
+/* May the processes of a profile execute @file whatever they do? */
+static int is_target_allowed(const struct ebph_profile *head, struct file *file)
+{
+	struct ebph_target target = {.list = settings.targets_all};
+	struct ebph_exe exe = {};
+
+	if (exe_of(file, &exe))
+		return 0;
+	target.ino = exe.ino;
+	target.mtime_ns = exe.mtime_ns;
+	target.dev = exe.dev;
+	if (is_target(&target))
+		return 1;
+	target.list = rule_of(head)->targets;
+	return is_target(&target);
+}
+
+__hidden void exec_settle(struct task_struct *task, struct task_state *state, struct file *file)
+{
+	__u32 call = ebph_window_at(&state->window, 0), slot = state->slot;
+	struct ebph_profile *head;
+
+	state->flags &= ~TASK_TARGET;
+	head = bpf_map_lookup_elem(&heads, &slot);
+	if (head)
+		call_answer(task, state, head, call, is_target_allowed(head, file));
 }
 
 /* What ebph_release is asked: written by the daemon, which is one thread. */
@@ -355,76 +427,4 @@ int ebph_release_one(void *ctx)
 	if (due_ns > release.now_ns)
 		release.due_ns = due_ns;
 	return 0;
-}
-
-/* ---- abort: one of these rungs is attached, see enforcer/rung.c -------------------------- */
-
-/* Not 0 when the execve that the current thread is in must fail. */
-static int abort_wanted(void)
-{
-	struct task_state *state = call_late(bpf_get_current_task_btf());
-
-	if (!state || !(state->flags & TASK_ABORT))
-		return 0;
-	abort_report(state);
-	return 1;
-}
-
-static int abort_override(void *ctx)
-{
-	if (!abort_wanted())
-		return 0;
-	if (bpf_override_return(ctx, -EPERM))
-		count(EBPH_COUNT_OVERRIDE_FAILED);
-	return 0;
-}
-
-SEC("?kprobe/__x64_sys_execve")
-int ebph_over_x64(void *ctx)
-{
-	return abort_override(ctx);
-}
-
-SEC("?kprobe/__x64_sys_execveat")
-int ebph_over_x64at(void *ctx)
-{
-	return abort_override(ctx);
-}
-
-SEC("?kprobe/__ia32_compat_sys_execve")
-int ebph_over_ia32(void *ctx)
-{
-	return abort_override(ctx);
-}
-
-SEC("?kprobe/__ia32_compat_sys_execveat")
-int ebph_over_i32at(void *ctx)
-{
-	return abort_override(ctx);
-}
-
-/*
- * Before the point of no return, for the program and again for each interpreter of a script; the
- * first refusal ends the execve.
- */
-SEC("?fmod_ret/security_bprm_check")
-int BPF_PROG(ebph_fmod_bprm, struct linux_binprm *bprm, int ret)
-{
-	return ret ? ret : (abort_wanted() ? -EPERM : 0);
-}
-
-/*
- * On every kernel a thread can be preempted within a program like this one, and until it runs
- * again the kernel skips the program on that CPU. Runs where the first has let the execve pass.
- */
-SEC("?fmod_ret/security_bprm_check")
-int BPF_PROG(ebph_fmod_bprm2, struct linux_binprm *bprm, int ret)
-{
-	return ret ? ret : (abort_wanted() ? -EPERM : 0);
-}
-
-SEC("?lsm/bprm_check_security")
-int BPF_PROG(ebph_lsm_bprm, struct linux_binprm *bprm, int ret)
-{
-	return ret ? ret : (abort_wanted() ? -EPERM : 0);
 }

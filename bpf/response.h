@@ -19,6 +19,15 @@
 __hidden void respond(struct task_struct *task, struct task_state *state, __u32 call, __u32 unseen);
 
 /**
+ * exec_settle() - gives the answer to an execve of the current thread that has TASK_TARGET.
+ * @file: what it executes: a script itself, not its interpreter; NULL: nothing, it has failed
+ */
+__hidden void exec_settle(struct task_struct *task, struct task_state *state, struct file *file);
+
+/* Tells of an execve of the current thread that does not happen. */
+__hidden void abort_report(const struct task_state *state);
+
+/**
  * guard_of() - the guard that stands before the effect of a call: enum ebph_guard.
  */
 __hidden __u32 guard_of(__u32 call);

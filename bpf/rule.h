@@ -36,4 +36,10 @@ static inline int rule_allows(const struct ebph_profile *head, __u32 call)
 	       ruling->allowed_calls[word] & 1ull << (call & 63);
 }
 
+/* Not 0 if there are programs that it may execute whatever it does. */
+static inline int rule_has_targets(const struct ebph_rule *rule)
+{
+	return settings.targets_all || rule->targets;
+}
+
 #endif

@@ -29,8 +29,8 @@ struct task_state {
 	__u64 due_ns;	/* CLOCK_MONOTONIC until when it may do nothing; with TASK_DELAYED */
 	__u64 delay_ns; /* that led to it */
 	__u32 recent;	/* and the recent anomalies that did */
-	__u32 pad;
-	__u64 mm; /* address of its mm_struct, which every exec replaces; for exec_missed() */
+	__u32 unseen;	/* distances at which the last call that was answered was so */
+	__u64 mm;	/* address of its mm_struct, which every exec replaces; for exec_missed() */
 	struct saved_frame saved[EBPH_FRAMES]; /* the oldest first */
 	struct ebph_window verified[EBPH_VERIFIED_SETS][EBPH_VERIFIED_WAYS];
 };
@@ -38,12 +38,13 @@ struct task_state {
 _Static_assert(sizeof(struct task_state) <= 1024, "a thread's state takes at most 1 KB");
 
 /* task_state.flags; while all are clear, a call needs no more than the window to be judged. */
-#define TASK_IGNORED  1u  /* the daemon and its guardian */
-#define TASK_ABORT    2u  /* the execve that this thread is in must fail */
-#define TASK_DELAYED  8u  /* .due_ns counts */
-#define TASK_DRILL    16u /* its profile is drilled: EBPH_PROFILE_DRILLED, the same bit */
-#define TASK_DRILLED  32u /* with TASK_DELAYED: by a drill */
-#define TASK_RESTART  4u  /* a signal interrupted the last call; the kernel will make it again */
-#define TASK_UNLISTED 64u /* out of scope, as the configuration was at .generation */
+#define TASK_IGNORED  1u   /* the daemon and its guardian */
+#define TASK_ABORT    2u   /* the execve that this thread is in must fail */
+#define TASK_DELAYED  8u   /* .due_ns counts */
+#define TASK_DRILL    16u  /* its profile is drilled: EBPH_PROFILE_DRILLED, the same bit */
+#define TASK_DRILLED  32u  /* with TASK_DELAYED: by a drill */
+#define TASK_RESTART  4u   /* a signal interrupted the last call; the kernel will make it again */
+#define TASK_UNLISTED 64u  /* out of scope, as the configuration was at .generation */
+#define TASK_TARGET   128u /* what its execve gets depends on what it executes */
 
 #endif

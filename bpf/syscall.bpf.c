@@ -76,12 +76,17 @@ static int call_is_new(struct task_struct *task, struct task_state *state, __u32
 		/* It may be followed now. Of what it did meanwhile nothing is known. */
 		ebph_window_clear(&state->window);
 	}
+	/* The execve has failed before anything was there to be executed. */
+	if ((flags & TASK_TARGET) && !((flags & TASK_RESTART) && call == last)) {
+		exec_settle(task, state, NULL);
+		flags = state->flags;
+	}
 	/* Still to wait: somebody else has continued it, or the last call met no guard. */
 	if ((flags & TASK_DELAYED) && !is_served_later(call))
 		delay_serve(task, state, call, 0);
 	state->flags &= TASK_DELAYED | TASK_DRILL | TASK_DRILLED;
 	if ((flags & TASK_RESTART) && call == last) {
-		state->flags |= flags & TASK_ABORT; /* an execve that is refused stays so */
+		state->flags |= flags & (TASK_ABORT | TASK_TARGET); /* of an execve: they stay */
 		return 0;
 	}
 	if (flags & TASK_DRILL)

@@ -3,6 +3,7 @@
 #include "kernel.h"
 #include "task.h"
 #include "profile.h"
+#include "response.h"
 #include "events.h"
 #include "second.h"
 #include <bpf/bpf_core_read.h>
@@ -23,8 +24,7 @@ static __s64 mtime_of(struct inode *inode)
 	return old->i_mtime.tv_sec * NSEC_PER_SEC + old->i_mtime.tv_nsec;
 }
 
-/* What executable @file is. Return: 0, or -1 when there is no file. */
-static int exe_of(struct file *file, struct ebph_exe *ret)
+__hidden int exe_of(struct file *file, struct ebph_exe *ret)
 {
 	struct super_block *sb;
 	struct inode *inode;
@@ -209,6 +209,8 @@ int BPF_PROG(ebph_fork2, struct task_struct *parent, struct task_struct *child)
  */
 static int exec_take(struct task_struct *task, struct task_state *state, struct linux_binprm *bprm)
 {
+	if (state->flags & TASK_TARGET)
+		exec_settle(task, state, bprm->file); /* where the hook was missed */
 	task_leave(state);
 	state->flags = 0;
 	state->mm = (__u64)task->mm;
@@ -242,6 +244,9 @@ static int exit_take(struct task_struct *task, struct task_state *state)
 {
 	__u32 tgid = task->tgid;
 
+	if (state && state->flags & TASK_TARGET)
+		exec_settle(task, state,
+			    NULL); /* killed within an execve: to be told all the same */
 	if (!task->signal->live.counter)
 		bpf_map_delete_elem(&delayed, &tgid); /* the process is gone, nothing to release */
 	if (state)

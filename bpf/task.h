@@ -33,6 +33,9 @@ __hidden void exec_missed(struct task_struct *task, struct task_state *state);
  */
 __hidden struct task_state *call_late(struct task_struct *task);
 
+/* What executable @file is. Return: 0, or -1 when there is no file. */
+__hidden int exe_of(struct file *file, struct ebph_exe *ret);
+
 /* The current thread ends a signal handler: what it interrupted goes on. */
 __hidden void frame_pop(struct task_struct *task, struct task_state *state);
 

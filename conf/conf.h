@@ -402,13 +402,24 @@ bool conf_word_matches(const struct conf_word *word, const char *path);
 /** Is it what any of the words says? */
 bool conf_list_matches(const struct conf_list *list, const char *path);
 
+/** Told of each control group that is found. @param id What the kernel calls it. */
+typedef void conf_cgroup_fn(void *context, uint64_t id);
+
 /**
- * Is a control group what any of the words says, or below it?
+ * Find the control groups that a word of a list of them names: all below them are meant, too.
  *
- * @param list Of control groups and units; in their globs '\\' has no meaning, names have it.
- * @param cgroup As in /proc/PID/cgroup: "/system.slice/ssh.service".
+ * @param root Where the hierarchy (version 2) is mounted: conf_cgroup_root().
+ * @param word A path in there, or a unit of the host's service manager; in their globs '\\' has no
+ *        meaning, names have it. Units below anything but slices are somebody else's.
+ * @param found Called for each; one may come twice.
+ * @param context For found.
+ * @return How many were found.
  */
-bool conf_list_matches_cgroup(const struct conf_list *list, const char *cgroup);
+size_t conf_cgroup_find(const char *root, const struct conf_word *word, conf_cgroup_fn *found,
+			void *context);
+
+/** Where control groups (version 2) are mounted; NULL: nowhere. */
+const char *conf_cgroup_root(void);
 
 /** Has the list a word with this id? Of lists of system calls and of users. */
 bool conf_list_has_id(const struct conf_list *list, uint32_t id);

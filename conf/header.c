@@ -89,7 +89,7 @@ static int binary_take(struct parser *p, const char *path, size_t index)
 	p->where = IN_SECTION;
 	p->section = conf_section_find(CONF_SECTION_BINARY);
 	p->binary = binary;
-	word_ask(p, &binary->path, index);
+	word_ask(p, CONF_TYPE_PATHS, &binary->path, index);
 	return 0;
 }
 

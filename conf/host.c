@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 
 #include "option.h"
 
@@ -46,4 +48,16 @@ int conf_group_find(const char *name, uint32_t *ret_gid)
 char *conf_path_real(const char *path)
 {
 	return realpath(path, NULL);
+}
+
+const char *conf_cgroup_root(void)
+{
+	/* The second is where systemd puts it beside those of version 1. */
+	static const char *const roots[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
+	struct statfs fs;
+
+	for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++)
+		if (!statfs(roots[i], &fs) && fs.f_type == CGROUP2_SUPER_MAGIC)
+			return roots[i];
+	return NULL;
 }

@@ -2,7 +2,6 @@
 /* Lists: words with blanks between them, each checked by itself. */
 #include <errno.h>
 #include <fnmatch.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,40 +59,6 @@ bool conf_list_matches(const struct conf_list *list, const char *path)
 	for (size_t i = 0; i < list->n; i++)
 		if (conf_word_matches(&list->words[i], path))
 			return true;
-	return false;
-}
-
-/* A unit may be anywhere above: a scope in a slice, a service of a user's manager. */
-static bool unit_matches(const char *unit, const char *cgroup)
-{
-	char part[NAME_MAX + 1];
-
-	for (const char *at = cgroup; *at;) {
-		size_t len;
-
-		at += strspn(at, "/");
-		len = strcspn(at, "/");
-		if (len && len < sizeof(part)) {
-			memcpy(part, at, len);
-			part[len] = '\0';
-			if (!fnmatch(unit, part, FNM_NOESCAPE))
-				return true;
-		}
-		at += len;
-	}
-	return false;
-}
-
-bool conf_list_matches_cgroup(const struct conf_list *list, const char *cgroup)
-{
-	const int below = FNM_PATHNAME | FNM_LEADING_DIR | FNM_NOESCAPE;
-
-	for (size_t i = 0; i < list->n; i++) {
-		const char *text = list->words[i].text;
-
-		if (*text == '/' ? !fnmatch(text, cgroup, below) : unit_matches(text, cgroup))
-			return true;
-	}
 	return false;
 }
 

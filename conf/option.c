@@ -229,15 +229,20 @@ const struct conf_option conf_options[] = {
 	     "Users whose processes are never delayed, by their real uid. Names are looked up in "
 	     "/etc/passwd only; give the number of a user who comes from elsewhere."),
 	LIST(allow, cgroups, CGROUPS,
-	     "Control groups, as /proc/PID/cgroup has them, whose processes are never delayed; "
-	     "those below them too. A name without '/' is that of a systemd unit, such as "
-	     "ssh.service."),
+	     "Control groups (version 2), as /proc/PID/cgroup has them, whose processes are never "
+	     "delayed, and whose execves are never refused; those below them too. A name without "
+	     "'/' is that of a systemd unit, such as ssh.service; units of a user's manager or of "
+	     "a container are found by path only. They are looked for again twice a second: a "
+	     "service that starts anew has a new one."),
 	LIST(allow, calls, CALLS,
 	     "System calls that are never delayed, such as fsync. Those of 32-bit programs and of "
 	     "io_uring are calls of their own: ia32:fsync, uring:fsync."),
 	LIST(allow, exec, PATHS,
-	     "Programs whose execution is never refused, whoever asks for it; paths and globs, as "
-	     "for executables."),
+	     "Programs whose execution is never delayed or refused, whoever asks for it; paths and "
+	     "globs, as for executables. It goes by the file that the kernel has opened (of a "
+	     "script, its own), and what is at a path is looked for again every second. An execve "
+	     "that finds no file is a call as any. This takes a kernel with fmod_ret, or with bpf "
+	     "among its LSMs: elsewhere it has no effect, and ebphd says so."),
 	PATH(drill, executable, 0, CONF_PATH_LEN_MAX, "",
 	     "Program whose calls are delayed though nothing is wrong, by what mode = enforce "
 	     "would "
@@ -309,7 +314,8 @@ const struct conf_option conf_options[] = {
 	     "System calls of this program that are never delayed, besides those that [allow] "
 	     "has."),
 	LIST(binary, allow_exec, PATHS,
-	     "What this program may always execute, besides what [allow] has; paths and globs."),
+	     "What this program may always execute, besides what [allow] has; paths and globs. "
+	     "See exec there."),
 };
 
 const size_t conf_n_options = ARRAY_SIZE(conf_options);

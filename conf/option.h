@@ -203,7 +203,7 @@ const char *conf_pattern_wrong(const char *text);
 /** Fill in all of a word that follows from its text, a path or glob. */
 void conf_word_classify(struct conf_word *word);
 
-/* ---- what is asked of the host (host.c; the fuzzer has its own) ----------------------------- */
+/* ---- what is asked of the host (host.c, with conf_cgroup_root(); the fuzzer has its own) ----- */
 
 /**
  * The number of a user.

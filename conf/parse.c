@@ -176,7 +176,8 @@ size_t value_index(const struct conf_place *place)
 }
 
 /* The words of the current line are the last of the list, in its order. */
-static void words_ask(struct parser *p, struct conf_list *list, size_t n_before)
+static void words_ask(struct parser *p, enum conf_type type, struct conf_list *list,
+		      size_t n_before)
 {
 	size_t index = value_index(&p->place);
 
@@ -187,7 +188,7 @@ static void words_ask(struct parser *p, struct conf_list *list, size_t n_before)
 		/* Between them there may be words that were in the list. */
 		while (memcmp(p->place.text + index, word->text, len) != 0)
 			index++;
-		word_ask(p, word, index);
+		word_ask(p, type, word, index);
 		index += len;
 	}
 }
@@ -229,8 +230,8 @@ static int option_read(void *user, const char *inih_section, const char *name, c
 		ERROR(p, value_index(&p->place) + reason.at, "%s: %s", name, reason.text);
 	else if (err)
 		p->err = err;
-	else if (option->type == CONF_TYPE_PATHS)
-		words_ask(p, conf_option_list(option, record), n_words);
+	else if (option->type == CONF_TYPE_PATHS || option->type == CONF_TYPE_CGROUPS)
+		words_ask(p, option->type, conf_option_list(option, record), n_words);
 	return 1;
 }
 

@@ -58,8 +58,8 @@ void line_next(struct parser *p);
 /* Where the value of a line, an assignment, begins; its end if there is none. Index from 0. */
 size_t value_index(const struct conf_place *place);
 
-/* Ask the host about a path or glob in the current line. Index from 0. */
-void word_ask(struct parser *p, struct conf_word *word, size_t index);
+/* Ask the host about a path, glob or control group in the current line. Index from 0. */
+void word_ask(struct parser *p, enum conf_type type, struct conf_word *word, size_t index);
 
 /* Read the current line as the header of a section. Return: is it one? If not, it is reported. */
 bool header_read(struct parser *p);

@@ -145,12 +145,34 @@ static void glob_ask(struct parser *p, const struct conf_word *word, size_t inde
 	free(real);
 }
 
-void word_ask(struct parser *p, struct conf_word *word, size_t index)
+static void found_ignore(void *context, uint64_t id)
+{
+	(void)context;
+	(void)id;
+}
+
+static void cgroup_ask(struct parser *p, const struct conf_word *word, size_t index)
+{
+	const char *root = conf_cgroup_root();
+
+	if (!root)
+		WARNING(p, index,
+			"has no effect: this host has no control groups of version 2 mounted at "
+			"/sys/fs/cgroup");
+	else if (!conf_cgroup_find(root, word, found_ignore, NULL))
+		WARNING(p, index, "there is no control group %s yet", word->text);
+}
+
+void word_ask(struct parser *p, enum conf_type type, struct conf_word *word, size_t index)
 {
 	char *real;
 
 	if (!p->asks_host || word->real)
 		return;
+	if (type == CONF_TYPE_CGROUPS) {
+		cgroup_ask(p, word, index);
+		return;
+	}
 	if (word->is_glob) {
 		glob_ask(p, word, index);
 		return;

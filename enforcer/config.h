@@ -12,7 +12,7 @@ struct config_source {
 };
 
 /**
- * config_load() - reads the configuration, and warns of what has no effect yet.
+ * config_load() - reads the configuration, with what the command line says on top.
  * @ret:  result, to be freed with conf_free()
  * @diag: what there is to be said; some, too, when it succeeds
  *

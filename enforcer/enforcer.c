@@ -152,7 +152,7 @@ static int parts_new(struct enforcer *enforcer, enum abort_rung best)
 	support.interrupts = interrupts_visible();
 	hooks = hook_rung_find(best, support.rung);
 	support.defers = conf->response.deferral ? hooks : HOOK_NONE;
-	support.refuses = best == ABORT_NONE ? HOOK_NONE : hooks;
+	support.refuses = support.targets = best == ABORT_NONE ? HOOK_NONE : hooks;
 	r = kernel_new(conf, &support, &enforcer->kernel);
 	if (r) {
 		log_error("the kernel refuses the BPF programs: %s (--debug tells more)",
@@ -420,6 +420,7 @@ static void on_tick(struct enforcer *enforcer)
 	keep_tick(enforcer->keep);
 	saver_check(enforcer);
 	control_tick(enforcer->control);
+	rules_tick(&enforcer->profiles->rules);
 	kernel_guards_rest(enforcer->kernel);
 	response_tick(&enforcer->response, &enforcer->sink);
 	stock(enforcer);

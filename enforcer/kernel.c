@@ -123,6 +123,7 @@ int kernel_new(const struct conf *conf, const struct support *support, struct ke
 		return -ENOMEM;
 	kernel->n_slots = conf->store.max_profiles;
 	kernel->rung = support->rung;
+	kernel->targets = support->targets;
 	kernel->defers = support->defers;
 	kernel->refuses = support->refuses;
 	r = lockdown_register();
@@ -173,6 +174,11 @@ int kernel_attach(struct kernel *kernel)
 int kernel_arm(struct kernel *kernel)
 {
 	return programs_arm(kernel);
+}
+
+int kernel_ask_targets(struct kernel *kernel)
+{
+	return programs_ask_targets(kernel);
 }
 
 void kernel_detach(struct kernel *kernel)
@@ -380,6 +386,16 @@ int kernel_rules_fd(const struct kernel *kernel)
 int kernel_allowed_users_fd(const struct kernel *kernel)
 {
 	return bpf_map__fd(kernel->skeleton->maps.allowed_users);
+}
+
+int kernel_targets_fd(const struct kernel *kernel)
+{
+	return bpf_map__fd(kernel->skeleton->maps.targets);
+}
+
+int kernel_allowed_cgroups_fd(const struct kernel *kernel)
+{
+	return bpf_map__fd(kernel->skeleton->maps.allowed_cgroups);
 }
 
 int kernel_stops_fd(const struct kernel *kernel)

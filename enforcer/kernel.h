@@ -21,6 +21,7 @@ struct kernel {
 	enum abort_rung rung;
 	enum hook_rung defers;	   /* delays are served before the call: bpf/guard.bpf.c */
 	enum hook_rung refuses;	   /* a foreign SIGCONT */
+	enum hook_rung targets;	   /* what an execve executes is asked by them */
 	struct ontime_bpf *ontime; /* the kernel releases on time; NULL: it cannot */
 	bool preemptible;	   /* programs at tracepoints have twins: bpf/second.h */
 };
@@ -65,6 +66,13 @@ int kernel_attach(struct kernel *kernel);
  * Return: 0, or -errno.
  */
 int kernel_arm(struct kernel *kernel);
+
+/**
+ * kernel_ask_targets() - from now on the programs are asked what an execve executes, in any mode.
+ *
+ * Return: 0; -ENOTSUP: this kernel cannot ask; -errno.
+ */
+int kernel_ask_targets(struct kernel *kernel);
 
 /* The programs run no more, and none is still running. */
 void kernel_detach(struct kernel *kernel);
@@ -153,6 +161,8 @@ int kernel_late_fd(const struct kernel *kernel);
 int kernel_delayed_fd(const struct kernel *kernel);
 int kernel_rules_fd(const struct kernel *kernel);
 int kernel_allowed_users_fd(const struct kernel *kernel);
+int kernel_targets_fd(const struct kernel *kernel);
+int kernel_allowed_cgroups_fd(const struct kernel *kernel);
 int kernel_stops_fd(const struct kernel *kernel);
 int kernel_events_fd(const struct kernel *kernel);
 

@@ -16,8 +16,7 @@ static bool stat_is_exe(const struct stat *st, const struct ebph_exe *exe)
 	       st->st_mtim.tv_sec * (int64_t)NSEC_PER_SEC + st->st_mtim.tv_nsec == exe->mtime_ns;
 }
 
-/* The device of the superblock that an open file is on, as its mount says; 0: not known. */
-static dev_t mount_device(int fd)
+dev_t mount_device(int fd)
 {
 	AUTO_FCLOSE FILE *info = NULL, *mounts = NULL;
 	int wanted = -1, id;

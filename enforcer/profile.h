@@ -140,6 +140,9 @@ bool profile_learn_path(struct profiles *profiles, uint32_t slot, const struct e
 /* Is the file at @path, here, this executable? */
 bool path_is_exe(const char *path, const struct ebph_exe *exe);
 
+/* The device of the superblock that an open file is on, as its mount says; 0: not known. */
+dev_t mount_device(int fd);
+
 /* Takes a path over that path_is_exe() is true of. */
 void profile_known_path(struct profiles *profiles, uint32_t slot, const char *path);
 

@@ -94,6 +94,13 @@ static const char *const refusers[] = {
 	[HOOK_LSM] = "ebph_lsm_cont",
 };
 
+/* Those programs know what an execve executes that refuse it on the same hooks. */
+static const enum abort_rung target_rungs[] = {
+	[HOOK_FMOD_RET] = ABORT_FMOD_RET,
+	[HOOK_LSM] = ABORT_LSM,
+	[HOOK_NONE] = ABORT_NONE,
+};
+
 #define GUARD_PREFIX "ebph_g_"
 
 /* The kernel's function of a hook is called PREFIX and the hook's name. */
@@ -179,6 +186,9 @@ int programs_select(struct kernel *kernel, bool interrupts)
 	kernel->preemptible = kernel_version() >= KERNEL(7, 0);
 	skeleton->rodata->preemptible = kernel->preemptible;
 	skeleton->rodata->abort_by_kill = kernel->rung == ABORT_KILL;
+	skeleton->rodata->has_cgroups =
+		libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT,
+					BPF_FUNC_get_current_ancestor_cgroup_id, NULL) == 1;
 	bpf_program__set_autoattach(skeleton->progs.ebph_sys_enter, false); /* calls_attach() */
 	bpf_program__set_autoattach(skeleton->progs.ebph_threads, false);   /* kernel_threads() */
 	r = bpf_program__set_autoload(skeleton->progs.ebph_interrupt, interrupts);
@@ -190,6 +200,8 @@ int programs_select(struct kernel *kernel, bool interrupts)
 		r = guards_select(skeleton, btf, kernel->defers);
 	if (!r)
 		r = rung_select(skeleton, kernel->rung);
+	if (!r && target_rungs[kernel->targets] != kernel->rung)
+		r = rung_select(skeleton, target_rungs[kernel->targets]);
 	if (!r)
 		r = program_load(skeleton, SIGNALS_PROGRAM, false);
 	if (!r && kernel->refuses != HOOK_NONE)
@@ -216,12 +228,12 @@ static int program_attach(struct kernel *kernel, const char *name)
 	return -ENOENT;
 }
 
-static int rung_attach(struct kernel *kernel)
+static int rung_attach(struct kernel *kernel, enum abort_rung rung)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(rung_programs); i++) {
 		int r = 0;
 
-		if (rung_programs[i].rung == kernel->rung)
+		if (rung_programs[i].rung == rung)
 			r = program_attach(kernel, rung_programs[i].program);
 		if (r && !rung_programs[i].optional)
 			return r;
@@ -273,7 +285,7 @@ static int calls_attach(struct kernel *kernel)
 
 int programs_arm(struct kernel *kernel)
 {
-	int r = rung_attach(kernel);
+	int r = rung_attach(kernel, kernel->rung);
 
 	if (!r)
 		r = program_attach(kernel, SIGNALS_PROGRAM);
@@ -282,6 +294,13 @@ int programs_arm(struct kernel *kernel)
 	if (!r && kernel->ontime)
 		r = ontime_bpf__attach(kernel->ontime);
 	return r ? r : guards_attach(kernel);
+}
+
+int programs_ask_targets(struct kernel *kernel)
+{
+	if (kernel->targets == HOOK_NONE)
+		return -ENOTSUP;
+	return rung_attach(kernel, target_rungs[kernel->targets]);
 }
 
 int programs_attach(struct kernel *kernel)

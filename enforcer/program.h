@@ -18,6 +18,9 @@ int programs_select(struct kernel *kernel, bool interrupts);
 /* Attaches those that answer. Return: 0 or -errno. */
 int programs_arm(struct kernel *kernel);
 
+/* Attaches those that know what an execve executes. Return: 0; -ENOTSUP: there are none; -errno. */
+int programs_ask_targets(struct kernel *kernel);
+
 /*
  * Attaches all others. To enforce, programs_arm() comes first: the answer before the question, no
  * anomaly may come while nothing could answer it. Return: 0 or -errno.

@@ -43,25 +43,29 @@ void rule_of_settings(const struct conf_settings *settings, struct ebph_rule *re
 	ret->mode = (__u32)settings->mode;
 }
 
-static void ruling_of_settings(const struct conf *conf, const struct conf_settings *settings,
+static void ruling_of_settings(const struct rules *rules, const struct conf_settings *settings,
 			       struct ebph_ruling *ret)
 {
+	const struct conf *conf = rules->conf;
+
 	memset(ret, 0, sizeof(*ret)); /* they are compared as bytes */
 	rule_of_settings(settings, &ret->rule);
+	ret->rule.targets = finder_list(conf, &settings->allow_exec, rules->finder.first_list);
 	calls_add(ret, &conf->allow.calls);
 	calls_add(ret, &settings->allow_calls);
 }
 
 /* Return: is it as for all others? */
-static bool ruling_make(const struct conf *conf, const char *path, struct ebph_ruling *ret)
+static bool ruling_make(const struct rules *rules, const char *path, struct ebph_ruling *ret)
 {
+	const struct conf *conf = rules->conf;
 	struct conf_effective effective;
 	struct ebph_ruling others;
 
 	conf_for_others(conf, &effective);
-	ruling_of_settings(conf, &effective.settings, &others);
+	ruling_of_settings(rules, &effective.settings, &others);
 	conf_for_path(conf, path, &effective);
-	ruling_of_settings(conf, &effective.settings, ret);
+	ruling_of_settings(rules, &effective.settings, ret);
 	ret->rule.allowed = conf_list_matches(&conf->allow.executables, path);
 	/* Who has a rule is in scope. */
 	if (conf->enforcer.scope == CONF_SCOPE_LISTED)
@@ -111,7 +115,7 @@ void rule_apply(struct profiles *profiles, uint32_t slot)
 
 	if (!rules->conf)
 		return;
-	if (path && !ruling_make(rules->conf, path, &ruling))
+	if (path && !ruling_make(rules, path, &ruling))
 		number = rule_number(rules, &ruling);
 	before = __atomic_exchange_n(&head->rule, number, __ATOMIC_ACQ_REL);
 	/* Its processes may have found it out of scope while its name was not known. */
@@ -129,7 +133,7 @@ static int others_store(struct rules *rules)
 	uint32_t others = 0;
 
 	conf_for_others(rules->conf, &effective);
-	ruling_of_settings(rules->conf, &effective.settings, &ruling);
+	ruling_of_settings(rules, &effective.settings, &ruling);
 	if (bpf_map_update_elem(kernel_rules_fd(rules->kernel), &others, &ruling, BPF_ANY))
 		return -errno;
 	kernel_settings(rules->kernel)->check_calls = rules->conf->allow.calls.n != 0;
@@ -158,6 +162,32 @@ static int users_store(struct rules *rules)
 	return 0;
 }
 
+/* Has what may be executed looked for. Logs what is wrong; then it is as if nothing were allowed.
+ */
+static void targets_begin(struct rules *rules)
+{
+	int r;
+
+	rules->finder = (struct finder){0};
+	if (!finder_wanted(rules->conf))
+		return;
+	r = kernel_ask_targets(rules->kernel);
+	if (r == -ENOTSUP)
+		log_warn("[ALLOW] EXEC AND ALLOW_EXEC HAVE NO EFFECT: nothing on this kernel can "
+			 "ask what an execve executes before it does");
+	else if (!r)
+		r = finder_new(rules->kernel, rules->conf, rules->last_list + 1, &rules->finder);
+	if (r && r != -ENOTSUP)
+		log_error("[allow] exec and allow_exec have no effect: %s", strerror(-r));
+	rules->last_list += rules->finder.n_lists;
+}
+
+static void targets_take(struct rules *rules)
+{
+	kernel_settings(rules->kernel)->targets_all =
+		finder_list(rules->conf, &rules->conf->allow.exec, rules->finder.first_list);
+}
+
 int rules_renew(struct profiles *profiles, const struct conf *conf)
 {
 	struct rules *rules = &profiles->rules, old = *rules;
@@ -167,10 +197,14 @@ int rules_renew(struct profiles *profiles, const struct conf *conf)
 	rules->conf = conf;
 	rules->known = NULL;
 	rules->n = 0;
+	targets_begin(rules);
+	targets_take(rules);
 	kernel_settings(rules->kernel)->listed_only = conf->enforcer.scope == CONF_SCOPE_LISTED;
 	r = others_store(rules);
 	if (!r)
 		r = users_store(rules);
+	if (!r)
+		r = cgroups_renew(&rules->cgroups, rules->kernel, &conf->allow.cgroups);
 	if (r)
 		log_error("the kernel does not take what is allowed: %s", strerror(-r));
 	for (uint32_t slot = 1; slot < profiles->next_slot; slot++)
@@ -178,9 +212,35 @@ int rules_renew(struct profiles *profiles, const struct conf *conf)
 			rule_apply(profiles, slot);
 	for (size_t i = 0; i < old.n; i++)
 		bpf_map_delete_elem(kernel_rules_fd(rules->kernel), &old.known[i].number);
-	rules_free(&old);
+	free(old.known);
+	finder_end(&old.finder);
+	finder_forget(rules->kernel, &rules->finder);
 	generation_begin(rules->kernel);
 	return r;
+}
+
+/* It has died: another one, for the same files. */
+static void finder_renew(struct rules *rules)
+{
+	const uint32_t first_list = rules->finder.first_list;
+	int r;
+
+	log_warn("the process that looks for the files that may be executed died: starting "
+		 "another");
+	finder_end(&rules->finder);
+	r = finder_new(rules->kernel, rules->conf, first_list, &rules->finder);
+	if (r)
+		log_error("it cannot be started: %s; [allow] exec and allow_exec have no effect",
+			  strerror(-r));
+}
+
+void rules_tick(struct rules *rules)
+{
+	if (!rules->conf)
+		return;
+	cgroups_renew(&rules->cgroups, rules->kernel, &rules->conf->allow.cgroups);
+	if (finder_has_died(&rules->finder))
+		finder_renew(rules);
 }
 
 void rules_free(struct rules *rules)
@@ -188,4 +248,6 @@ void rules_free(struct rules *rules)
 	free(rules->known);
 	rules->known = NULL;
 	rules->n = 0;
+	finder_end(&rules->finder);
+	cgroups_free(&rules->cgroups);
 }

@@ -4,6 +4,8 @@
 #define EBPH_ENFORCER_RULE_H
 
 #include "conf/conf.h"
+#include "enforcer/cgroup.h"
+#include "enforcer/finder.h"
 #include "enforcer/kernel.h"
 
 struct profiles;
@@ -17,7 +19,10 @@ struct rules {
 		struct ebph_ruling ruling;
 	} * known;
 	size_t n;
-	uint32_t last; /* number given; none is given twice */
+	uint32_t last;	    /* number given; none is given twice */
+	uint32_t last_list; /* likewise: of what may be executed */
+	struct finder finder;
+	struct cgroups cgroups;
 };
 
 void rules_free(struct rules *rules);
@@ -32,6 +37,9 @@ void rule_of_settings(const struct conf_settings *settings, struct ebph_rule *re
  * Return: 0; -errno with a line logged, then some programs are as all others.
  */
 int rules_renew(struct profiles *profiles, const struct conf *conf);
+
+/* Control groups come and go: looks for them again. */
+void rules_tick(struct rules *rules);
 
 /* The path of a slot's executable has become known. */
 void rule_apply(struct profiles *profiles, uint32_t slot);

@@ -65,6 +65,7 @@ struct support {
 	enum hook_rung defers;	/* delays before the call takes effect, by these hooks */
 	bool interrupts;	/* interrupts_visible() */
 	enum hook_rung refuses; /* a foreign SIGCONT */
+	enum hook_rung targets; /* that ask what an execve executes */
 };
 
 #endif

@@ -50,7 +50,8 @@ static void rig_make(struct rig *rig, uint32_t n_slots)
 	const struct support support = {.rung = ABORT_NONE,
 					.interrupts = rig->interrupts,
 					.defers = rig->defers ? HOOK_FMOD_RET : HOOK_NONE,
-					.refuses = HOOK_NONE};
+					.refuses = HOOK_NONE,
+					.targets = HOOK_NONE};
 	int r;
 
 	REQUIRE(!conf_new_default(&rig->conf), "no memory");

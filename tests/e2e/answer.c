@@ -7,11 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/e2e/serve.h"
 #include "tests/harness/child.h"
 #include "tests/harness/daemon.h"
 #include "tests/harness/tap.h"
-
-#define SHELL_WAS_HERE "/tmp/the-shell-ran"
 
 /* ---- delays ------------------------------------------------------------------------------ */
 
@@ -135,36 +134,7 @@ static void alike(void)
 
 /* ---- execve ------------------------------------------------------------------------------ */
 
-static const struct child_how with_input = {.wants_input = true};
-
-static const char *const serve_argv[] = {
-	NULL, "/bin/sh", "-c", "echo > " SHELL_WAS_HERE, NULL,
-};
-
-static void serve_start(struct child *child, const char *path)
-{
-	const char *argv[5];
-
-	memcpy(argv, serve_argv, sizeof(argv));
-	argv[0] = path;
-	child_start(child, argv, &with_input);
-}
-
-/* Trains the server: it serves, and never executes anything. */
-static const char *serve_train(struct daemon *daemon)
-{
-	const char *path = strdup(program_path(PROGRAM("serve")));
-	struct child child;
-
-	for (int i = 0; i < 4; i++) {
-		serve_start(&child, path);
-		for (int j = 0; j < 10; j++)
-			child_ask(&child, "hello\n");
-		REQUIRE(child_wait(&child) == 0, "%s", child.output);
-	}
-	event_wait(daemon, "state", "path", path, "after", "normal", NULL);
-	return path;
-}
+static const char *const shell[] = {SERVE_SHELL, NULL};
 
 static void aborted_by(const char *rung)
 {
@@ -180,7 +150,7 @@ static void aborted_by(const char *rung)
 	}
 	unlink(SHELL_WAS_HERE);
 	path = serve_train(&daemon);
-	serve_start(&child, path);
+	serve_start(&child, path, shell);
 	child_ask(&child, "hello\n");
 	CHECK(!strcmp(child.output, "served\n"), "%s", child.output);
 	child_ask(&child, "shell\n");
@@ -223,7 +193,7 @@ static void killed(void)
 			  (const char *const[]){"--best-rung", "kill", NULL});
 	unlink(SHELL_WAS_HERE);
 	path = serve_train(&daemon);
-	serve_start(&child, path);
+	serve_start(&child, path, shell);
 	REQUIRE(write(child.in_fd, "shell\n", 6) == 6, "it does not listen");
 	status = child_wait(&child);
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %#x, %s",
@@ -246,7 +216,7 @@ static void shell_runs(const char *mode, const char *const *arguments)
 	unlink(SHELL_WAS_HERE);
 	daemon_start_with(&daemon, mode, NULL, arguments);
 	path = serve_train(&daemon);
-	serve_start(&child, path);
+	serve_start(&child, path, shell);
 	REQUIRE(write(child.in_fd, "shell\n", 6) == 6, "it does not listen");
 	CHECK(child_wait(&child) == 0, "%s", child.output);
 	CHECK(access(SHELL_WAS_HERE, F_OK) == 0, "the shell did not run");

@@ -104,6 +104,21 @@ static void execve_once(struct daemon *daemon)
 	CHECK(events_count(daemon, "abort", 0) == 0, "it was refused");
 }
 
+/* The same where it hangs on what is executed; and if that is allowed, never. */
+static void execve_by_target(struct daemon *daemon)
+{
+	struct child child;
+	char text[256];
+
+	daemon_reload(daemon, "[allow]\nexec = /no/such\n", "taken");
+	execve_once(daemon);
+	snprintf(text, sizeof(text), "[allow]\nexec = %s\n", lines);
+	daemon_reload(daemon, text, "taken");
+	case_start(daemon, &child, "execute", "odd");
+	case_end(&child, "one\ntwo\n");
+	CHECK(stops_at(daemon, child.pid, "execve", true) == 0, "it was stopped at it");
+}
+
 /* io_uring has its own results: what a guard says would be one of them. */
 static void uring_never(struct daemon *daemon)
 {
@@ -125,6 +140,7 @@ static void undeferred(void)
 	several_receivers(&daemon, "group");
 	several_receivers(&daemon, "everybody");
 	execve_once(&daemon);
+	execve_by_target(&daemon);
 	uring_never(&daemon);
 	daemon_stop(&daemon);
 }

@@ -48,6 +48,7 @@ struct test {
 	X(cost) \
 	X(reload) \
 	X(binary) \
+	X(allow) \
 	X(breaker) \
 	X(drill) \
 	X(foreign) \

@@ -148,22 +148,37 @@ static void rubbish_is_refused_in_a_few_lines(void **state)
 	free(rubbish);
 }
 
-static void what_has_no_effect_yet_is_warned_of(void **state)
+static void what_is_not_there_yet_is_warned_of(void **state)
 {
 	const struct place *place = *state;
 
 	file_write(place,
-		   "[enforcer]\nscope = listed\n[allow]\nexec = /proc/version\n"
+		   "[enforcer]\nscope = listed\n[allow]\nexec = /proc/version /no/one\n"
 		   "[binary /proc/version]\ntolerance = 1\n[binary /no/such]\n"
 		   "allow_exec = /proc/version\n",
 		   0);
 	expect(place, CHECK_CONFIG, 0,
+	       "/ebph.conf:4:22: warning: there is no /no/one yet\n"
+	       "    exec = /proc/version /no/one\n                         ^\n"
 	       "/ebph.conf:7:9: warning: there is no /no/such yet\n"
-	       "    [binary /no/such]\n            ^\n"
-	       "/ebph.conf:4: warning: [allow] exec has no effect yet: it is checked, and no "
-	       "more\n"
-	       "/ebph.conf:8: warning: allow_exec has no effect yet: it is checked, and no "
-	       "more\n");
+	       "    [binary /no/such]\n            ^\n");
+}
+
+/* Of a control group, in other words where there are none of version 2. */
+static void control_groups_are_looked_for(void **state)
+{
+	const struct place *place = *state;
+	int status;
+	char *told;
+
+	file_write(place, "[allow]\ncgroups = no-such-one.service\n", 0);
+	told = said(place, CHECK_CONFIG, &status);
+	assert_int_equal(status, 0);
+	assert_non_null(strstr(told, "/ebph.conf:2:11: warning: "));
+	assert_non_null(strstr(told, conf_cgroup_root() ?
+					     "there is no control group no-such-one.service yet\n" :
+					     "has no effect: this host has no control groups"));
+	free(told);
 }
 
 static void warnings_hide_no_error(void **state)
@@ -214,7 +229,8 @@ int main(void)
 		PLACE_TEST(mistakes_of_all_files_are_told_at_once),
 		PLACE_TEST(file_that_others_can_write_is_refused),
 		PLACE_TEST(rubbish_is_refused_in_a_few_lines),
-		PLACE_TEST(what_has_no_effect_yet_is_warned_of),
+		PLACE_TEST(what_is_not_there_yet_is_warned_of),
+		PLACE_TEST(control_groups_are_looked_for),
 		PLACE_TEST(warnings_hide_no_error),
 		PLACE_TEST(settings_of_a_program_are_explained),
 	};

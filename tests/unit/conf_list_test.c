@@ -180,41 +180,6 @@ static void path_matches_where_its_link_leads(void **state)
 	assert_false(conf_word_matches(&word, "/usr/bin/sh"));
 }
 
-static void control_groups_match_with_all_below(void **state)
-{
-	static const struct {
-		const char *word, *cgroup;
-		bool matches;
-	} cases[] = {
-		{"ssh.service", "/system.slice/ssh.service", true},
-		{"ssh.service", "/system.slice/ssh.service/below", true},
-		{"ssh.service", "/system.slice/xssh.service", false},
-		{"system.slice", "/system.slice/ssh.service", true},
-		{"getty@*.service", "/system.slice/system-getty.slice/getty@tty1.service", true},
-		{"a\\x2db.service", "/a\\x2db.service", true},
-		{"/system.slice", "/system.slice/ssh.service", true},
-		{"/system.slice", "/system.slice", true},
-		{"/system.slice", "/system.slice2", false},
-		{"/user.slice/*", "/user.slice/user-0.slice/session-1.scope", true},
-		{"/user.slice/*", "/user.slice", false},
-		{"/a\\x2db.slice", "/a\\x2db.slice/c", true},
-		{"/*.service", "/system.slice/ssh.service", false},
-		{"ssh.service", "/", false},
-		{"ssh.service", "", false},
-	};
-	char text[128];
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		snprintf(text, sizeof(text), "[allow]\ncgroups = %s\n", cases[i].word);
-		CONF_CLEANUP struct conf *conf = taken(text, "");
-
-		if (conf_list_matches_cgroup(&conf->allow.cgroups, cases[i].cgroup) !=
-		    cases[i].matches)
-			fail_msg("%s and %s", cases[i].word, cases[i].cgroup);
-	}
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -225,7 +190,6 @@ int main(void)
 		cmocka_unit_test(long_list_is_dumped_in_many_lines_and_read_back),
 		cmocka_unit_test(paths_and_globs_match_as_expected),
 		cmocka_unit_test(path_matches_where_its_link_leads),
-		cmocka_unit_test(control_groups_match_with_all_below),
 	};
 
 	return cmocka_run_group_tests_name("conf_list", tests, NULL, NULL);
