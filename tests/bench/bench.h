@@ -73,6 +73,7 @@ void start_bench(struct bench *bench);
 void cpus_bench(struct bench *bench);
 void events_bench(struct bench *bench);
 void late_bench(struct bench *bench);
+void conf_bench(struct bench *bench);
 
 /* ---- works ------------------------------------------------------------------------------ */
 

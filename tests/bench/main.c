@@ -23,7 +23,7 @@ static const struct {
 	{"calls", calls_bench},	      {"exec", exec_bench},   {"lmbench", lmbench_bench},
 	{"programs", programs_bench}, {"scale", scale_bench}, {"cpus", cpus_bench},
 	{"memory", memory_bench},     {"start", start_bench}, {"events", events_bench},
-	{"late", late_bench},
+	{"conf", conf_bench},	      {"late", late_bench},
 };
 
 /* As the tests' own, for the rig. */
