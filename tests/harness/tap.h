@@ -23,6 +23,7 @@ struct test {
 #define TEST_TABLES(X) \
 	X(feed) \
 	X(differential) \
+	X(decision) \
 	X(concurrency) \
 	X(missed) \
 	X(task) \
