@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "enforcer/reload.h"
 
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "conf/parser.h"
 #include "enforcer/log.h"
+#include "enforcer/process.h"
 #include "enforcer/util.h"
+
+#define REHEARSAL_MS 1000 /* well below EBPH_HEARTBEAT_LIMIT_NS */
 
 int config_fits(const struct conf *conf, struct profiles *profiles)
 {
@@ -38,11 +46,72 @@ static void diag_log(const struct conf_diag *diag, int priority)
 			log_line(priority, "%s", line);
 }
 
-static int next_load(const struct reload *reload, struct conf **ret)
+/* Where the next configuration comes from. */
+struct next_source {
+	const struct config_source *file; /* NULL: from texts */
+	const struct conf_source *texts;
+	size_t n_texts;
+};
+
+static int source_load(const struct next_source *source, struct conf **ret, struct conf_diag *diag)
+{
+	if (source->file)
+		return config_load(source->file, ret, diag);
+	return conf_parse_sources(source->texts, source->n_texts, true, ret, diag);
+}
+
+/* In a child. With the daemon's links it would keep the programs attached beyond its life. */
+static void rehearsal_run(const struct next_source *source)
 {
 	struct conf_diag diag = {0};
-	int r = config_load(reload->source, ret, &diag);
+	struct conf *conf;
+	struct stat st;
 
+	close_range(STDERR_FILENO + 1, ~0U, 0);
+	standard_streams_leave();
+	if (!source_load(source, &conf, &diag))
+		stat(conf->log.events, &st);
+	_exit(0);
+}
+
+/*
+ * A configuration names paths, which are looked up, and a file system that does not answer (of a
+ * server that is gone) would keep us waiting while others wait for us. A child of ours goes first:
+ * if it does not come back, we stay. It may be that a file system stops answering just after it.
+ */
+static int rehearse(const struct next_source *source)
+{
+	struct pollfd ended = {.events = POLLIN};
+	pid_t pid = fork();
+	bool is_back;
+
+	if (!pid)
+		rehearsal_run(source);
+	if (pid < 0)
+		return -errno;
+	/* Ours to wait for, so its number is no one else's. */
+	ended.fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	is_back = ended.fd >= 0 && poll(&ended, 1, REHEARSAL_MS) == 1;
+	close_fd(&ended.fd);
+	if (!is_back)
+		kill(pid, SIGKILL);
+	waitpid(pid, NULL, WNOHANG); /* later, where it hangs in the kernel: SIGCHLD tells */
+	return is_back ? 0 : -ETIMEDOUT;
+}
+
+static int next_load(const struct next_source *source, struct conf **ret)
+{
+	struct conf_diag diag = {0};
+	int r = rehearse(source);
+
+	if (r) {
+		log_error("the configuration cannot be read: %s%s", strerror(-r),
+			  r == -ETIMEDOUT ? "; does a file system not answer on which there is "
+					    "one of its files or paths?" :
+					    "");
+		return r;
+	}
+	r = source_load(source, ret, &diag);
 	diag_log(&diag, r ? LOG_ERR : LOG_WARNING);
 	conf_diag_clear(&diag);
 	return r;
@@ -129,11 +198,12 @@ static int refused(const struct reload *reload, int r)
 
 int config_reload(const struct reload *reload)
 {
+	const struct next_source source = {.file = reload->source};
 	CONF_CLEANUP struct conf *next = NULL;
 	int r;
 
 	log_info("reading %s again", reload->source->path);
-	r = next_load(reload, &next);
+	r = next_load(&source, &next);
 	return refused(reload, r ? r : next_take(reload, next));
 }
 
@@ -156,19 +226,17 @@ static char *conf_text(const struct conf *conf)
 int config_change(const struct reload *reload, const char *text, const enum conf_mode *mode)
 {
 	AUTO_FREE char *current = conf_text(reload->conf);
-	const struct conf_source sources[] = {
+	const struct conf_source texts[] = {
 		{"the configuration in effect", current, current ? strlen(current) : 0},
 		{"the new value", text, strlen(text)},
 	};
+	const struct next_source source = {.texts = texts, .n_texts = mode ? 1 : 2};
 	CONF_CLEANUP struct conf *next = NULL;
-	struct conf_diag diag = {0};
 	int r;
 
 	if (!current)
 		return -ENOMEM;
-	r = conf_parse_sources(sources, mode ? 1 : 2, true, &next, &diag);
-	diag_log(&diag, r ? LOG_ERR : LOG_WARNING);
-	conf_diag_clear(&diag);
+	r = next_load(&source, &next);
 	if (!r && mode)
 		conf_set_mode(next, *mode);
 	return refused(reload, r ? r : next_take(reload, next));

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A new configuration while ebphd runs: all of it, or none. */
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fanotify.h>
 #include <unistd.h>
 
 #include "tests/harness/child.h"
@@ -145,6 +148,47 @@ static void all_or_nothing(void)
 	daemon_stop(&daemon);
 }
 
+static double time_of(const json_t *event)
+{
+	return json_real_value(json_object_get(event, "time"));
+}
+
+/*
+ * Whoever opens the drop-in waits until we allow it, as on a file system that does not answer. The
+ * daemon goes on: who is delayed meanwhile is released on time.
+ */
+static void a_file_that_does_not_answer(void)
+{
+	const struct daemon_conf conf = {.response = "delay_base = 500ms\n"};
+	struct daemon daemon;
+	const char *path = trained_start(&daemon, conf, NULL);
+	char drop_in[128];
+	struct child child;
+	double waited;
+	int fd;
+
+	daemon_reload(&daemon, "[enforcer]\nmode = enforce\n", "taken");
+	snprintf(drop_in, sizeof(drop_in), "%s/ebph.conf.d/test.conf", daemon.folder);
+	fd = fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC, O_RDONLY);
+	if (fd < 0)
+		skip("this kernel cannot keep anybody from opening a file");
+	REQUIRE(!fanotify_mark(fd, FAN_MARK_ADD, FAN_OPEN_PERM, AT_FDCWD, drop_in), "%s: %s",
+		drop_in, strerror(errno));
+	child_start(&child, (const char *const[]){path, "x", NULL}, NULL);
+	REQUIRE(child_wait_stopped(&child), "it was not stopped: %s", child.output);
+	kill(daemon.pid, SIGHUP);
+	event_wait(&daemon, "reload", "result", "refused", NULL);
+	check_logged(&daemon, "does a file system not answer");
+	waited = time_of(event_wait(&daemon, "release", NULL)) -
+		 time_of(event_at(&daemon, "stop", child.pid, 0));
+	CHECK(waited < 3, "released after %.1f s, not 1", waited);
+	CHECK(child_wait(&child) == 0, "%s", child.output);
+	close(fd); /* all is allowed */
+	kill(daemon.pid, SIGHUP);
+	event_wait(&daemon, "reload", "result", "taken", NULL);
+	daemon_stop(&daemon);
+}
+
 static size_t n_descriptors(const struct daemon *daemon)
 {
 	char path[64];
@@ -191,6 +235,9 @@ const struct test reload_tests[] = {
 	 .is_once = true},
 	{.name = "reload: with any mistake all stays as it was",
 	 .run = all_or_nothing,
+	 .is_once = true},
+	{.name = "reload: a file that does not answer",
+	 .run = a_file_that_does_not_answer,
 	 .is_once = true},
 	{.name = "reload: nothing is left behind", .run = nothing_is_left_behind, .is_once = true},
 	{},
