@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What is different for single programs, and what is allowed: at once, for a profile that is there.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/harness/child.h"
 #include "tests/harness/daemon.h"
@@ -137,9 +139,57 @@ static void scope(void)
 	daemon_stop(&trained.daemon);
 }
 
+#define LINKED	    "/tmp/binary-linked"
+#define LINK	    "/tmp/binary-link"
+#define REPLACEMENT "/tmp/binary-replacement"
+
+/* Another file at the path that the link leads to. */
+static void linked_replace(void)
+{
+	struct child child;
+
+	REQUIRE(RUN(&child, "cp", program_path(PROGRAM("lines")), REPLACEMENT) == 0 &&
+			!rename(REPLACEMENT, LINKED),
+		"%s", child.output);
+}
+
+/* All others are out of scope: what is followed has the section, or its training would not end. */
+static void through_a_link(void)
+{
+	const struct daemon_conf conf = {.enforcer = "mode = dry-run\nscope = listed\n"};
+	struct daemon daemon;
+	struct child child;
+
+	linked_replace();
+	unlink(LINK);
+	REQUIRE(!symlink(LINKED, LINK), "%s", strerror(errno));
+	daemon_start_with(&daemon, NULL, &conf, NULL);
+	daemon_reload(&daemon, "[binary " LINK "]\ntolerance = 1\n", "taken");
+	for (int i = 0; i < 2; i++) {
+		json_t *event;
+
+		train(&daemon, LINKED, (const char *const[]){LINKED, NULL});
+		CHECK(RUN(&child, LINK, "a", "b") == 0, "%s", child.output);
+		do
+			event = event_wait(&daemon, "anomaly", "path", LINKED, "call", "write",
+					   NULL);
+		while (event_number(event, "pid") != child.pid);
+		CHECK(!json_is_true(json_object_get(event, "stop")), "the first is not tolerated");
+		event = event_wait(&daemon, "anomaly", "path", LINKED, "call", "write", NULL);
+		CHECK(json_is_true(json_object_get(event, "stop")), "the second is tolerated");
+		linked_replace();
+	}
+	CHECK(events_count_of(&daemon, "state", program_path(PROGRAM("lines"))) == 0,
+	      "who has no section is followed");
+	daemon_stop(&daemon);
+}
+
 const struct test binary_tests[] = {
 	{.name = "binary: settings of a single program, at once", .run = settings},
 	{.name = "binary: who and what is allowed", .run = allowed, .is_once = true},
 	{.name = "binary: out of scope and back", .run = scope, .is_once = true},
+	{.name = "binary: through a symbolic link, and for a file that is replaced",
+	 .run = through_a_link,
+	 .is_once = true},
 	{},
 };
