@@ -99,12 +99,17 @@ static void times_report(struct bench *bench, struct rig *rig, struct conf **con
 		      "ms", taken, bench->rounds, TAKEN_MAX);
 }
 
-/* Of two rigs, one knows 1,000 sections, one of which is for this program. */
-static void calls_report(struct bench *bench, struct rig *plain, struct rig *with)
+/* Of three rigs, one knows 1,000 sections, one of which is for this program; one is not to follow
+ * it. */
+static void calls_report(struct bench *bench, struct rig *plain, struct rig *with,
+			 struct rig *unlisted)
 {
 	const struct variant variants[] = {
 		{"without sections", bench_rig_attach, bench_rig_detach, plain},
 		{"with 1,000 sections", bench_rig_attach, bench_rig_detach, with},
+		{"out of scope", bench_rig_attach, bench_rig_detach, unlisted},
+		bench->variants[NONE],
+		bench->variants[EMPTY],
 	};
 	const struct work works[] = {getppid_work, mix_work, miss_work};
 	struct measurement m;
@@ -131,13 +136,16 @@ static void calls_report(struct bench *bench, struct rig *plain, struct rig *wit
 			 works[i].name);
 		report_ratio(bench->report, name, &m, i, 1, 0,
 			     i + 1 < ARRAY_SIZE(works) ? 1.05 : 0);
+		snprintf(name, sizeof(name),
+			 "%s, out of scope: overhead of ebph over that of empty", works[i].name);
+		report_overhead(bench->report, name, &m, i, 2, 4, 3, 0);
 	}
 	measurement_free(&m);
 }
 
 void conf_bench(struct bench *bench)
 {
-	static struct rig plain, with;
+	static struct rig plain, with, unlisted;
 	struct conf *conf = NULL;
 	ssize_t n = readlink("/proc/self/exe", own_path, sizeof(own_path) - 1);
 
@@ -145,9 +153,12 @@ void conf_bench(struct bench *bench)
 	conf_write();
 	bench_rig_new(&plain, SLOTS);
 	bench_rig_new(&with, SLOTS);
+	bench_rig_new(&unlisted, SLOTS);
+	kernel_settings(unlisted.kernel)->listed_only = 1;
 	profiles_make(&with);
 	times_report(bench, &with, &conf);
-	calls_report(bench, &plain, &with);
+	calls_report(bench, &plain, &with, &unlisted);
+	rig_free(&unlisted);
 	rig_free(&with);
 	rig_free(&plain);
 	conf_free(conf);
