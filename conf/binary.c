@@ -200,6 +200,22 @@ void conf_for_path(const struct conf *conf, const char *path, struct conf_effect
 		conf_binary_apply(exact, ret);
 }
 
+void conf_for_container(const struct conf *conf, const char *path, const char *cgroup,
+			struct conf_effective *ret)
+{
+	const struct conf_binary *exact = conf_binary_find(conf, path);
+
+	conf_for_others(conf, ret);
+	for (size_t i = 0; i < conf->n_globs; i++)
+		if (conf_list_has_cgroup(&conf->globs[i]->settings.containers, cgroup) &&
+		    conf_word_matches(&conf->globs[i]->path, path))
+			conf_binary_apply(conf->globs[i], ret);
+	/* A symbolic link of the host's means nothing there. */
+	if (exact && !exact->path.is_glob &&
+	    conf_list_has_cgroup(&exact->settings.containers, cgroup))
+		conf_binary_apply(exact, ret);
+}
+
 bool conf_enforces(const struct conf *conf)
 {
 	const struct conf_option *option = conf_option_find(CONF_SECTION_BINARY, "mode");

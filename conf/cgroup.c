@@ -88,3 +88,39 @@ size_t conf_cgroup_find(const char *root, const struct conf_word *word, conf_cgr
 		unit_search(&search, root, word->text);
 	return search.n;
 }
+
+/* As unit_search(): nothing below what is no slice. */
+static bool unit_has(const char *unit, const char *cgroup)
+{
+	char part[NAME_MAX + 1];
+
+	for (const char *at = cgroup; *at;) {
+		size_t len;
+
+		at += strspn(at, "/");
+		len = strcspn(at, "/");
+		if (!len || len >= sizeof(part))
+			return false;
+		memcpy(part, at, len);
+		part[len] = '\0';
+		if (!fnmatch(unit, part, FNM_NOESCAPE))
+			return true;
+		if (!is_slice(part))
+			return false;
+		at += len;
+	}
+	return false;
+}
+
+bool conf_list_has_cgroup(const struct conf_list *list, const char *cgroup)
+{
+	const int below = FNM_PATHNAME | FNM_LEADING_DIR | FNM_NOESCAPE;
+
+	for (size_t i = 0; i < list->n; i++) {
+		const char *text = list->words[i].text;
+
+		if (*text == '/' ? !fnmatch(text, cgroup, below) : unit_has(text, cgroup))
+			return true;
+	}
+	return false;
+}

@@ -109,6 +109,7 @@ struct conf_settings {
 	uint64_t normal_wait_ns;
 	struct conf_list allow_calls; /* what [allow] has comes on top */
 	struct conf_list allow_exec;  /* likewise */
+	struct conf_list containers;  /* of each section its own: where its path is one inside */
 };
 
 /** A section [binary PATH]. */
@@ -351,6 +352,18 @@ void conf_write_example(FILE *out);
  */
 void conf_for_path(const struct conf *conf, const char *path, struct conf_effective *ret);
 
+/**
+ * Say what holds for a program in a container: of the sections, only those count that name a
+ * control group which it is in, or one above.
+ *
+ * @param conf Configuration.
+ * @param path Where the program lies inside, free of symbolic links.
+ * @param cgroup As in /proc/PID/cgroup: "/system.slice/docker-1.scope".
+ * @param ret Result.
+ */
+void conf_for_container(const struct conf *conf, const char *path, const char *cgroup,
+			struct conf_effective *ret);
+
 /** Is anybody to be answered: is mode = enforce for all, or in any section [binary]? */
 bool conf_enforces(const struct conf *conf);
 
@@ -417,6 +430,9 @@ typedef void conf_cgroup_fn(void *context, uint64_t id);
  */
 size_t conf_cgroup_find(const char *root, const struct conf_word *word, conf_cgroup_fn *found,
 			void *context);
+
+/** Is a control group what any of the words of a list names, or below it? As conf_cgroup_find(). */
+bool conf_list_has_cgroup(const struct conf_list *list, const char *cgroup);
 
 /** Where control groups (version 2) are mounted; NULL: nowhere. */
 const char *conf_cgroup_root(void);

@@ -316,6 +316,11 @@ const struct conf_option conf_options[] = {
 	LIST(binary, allow_exec, PATHS,
 	     "What this program may always execute, besides what [allow] has; paths and globs. "
 	     "See exec there."),
+	LIST(binary, containers, CGROUPS,
+	     "Control groups of containers in which the path counts, too: there it is the path "
+	     "inside, which whoever makes the container chooses. As cgroups in [allow]. Otherwise "
+	     "a program in a mount namespace of its own, which the host cannot find at its path, "
+	     "has no section."),
 };
 
 const size_t conf_n_options = ARRAY_SIZE(conf_options);

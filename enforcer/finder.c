@@ -69,7 +69,7 @@ static void round_sort(struct round *round)
 /* In the kernel's own encoding: linux/kdev_t.h. */
 static __u32 kernel_device(int fd, const struct stat *st)
 {
-	dev_t device = mount_device(fd);
+	dev_t device = mount_device(fd, "/proc/self/mountinfo");
 
 	if (!device)
 		device = st->st_dev;

@@ -16,7 +16,7 @@ static bool stat_is_exe(const struct stat *st, const struct ebph_exe *exe)
 	       st->st_mtim.tv_sec * (int64_t)NSEC_PER_SEC + st->st_mtim.tv_nsec == exe->mtime_ns;
 }
 
-dev_t mount_device(int fd)
+dev_t mount_device(int fd, const char *mountinfo)
 {
 	AUTO_FCLOSE FILE *info = NULL, *mounts = NULL;
 	int wanted = -1, id;
@@ -27,7 +27,7 @@ dev_t mount_device(int fd)
 
 	snprintf(name, sizeof(name), "/proc/self/fdinfo/%d", fd);
 	info = fopen(name, "re");
-	mounts = fopen("/proc/self/mountinfo", "re");
+	mounts = fopen(mountinfo, "re");
 	while (info && wanted < 0 && getline(&line, &size, info) > 0)
 		if (sscanf(line, "mnt_id: %d", &id) == 1)
 			wanted = id;
@@ -42,11 +42,26 @@ dev_t mount_device(int fd)
  * Is the open file on the executable's device? btrfs and overlayfs show stat() another device
  * than their superblock's; what is mounted shows the latter.
  */
-static bool device_is_exe(int fd, const struct stat *st, const struct ebph_exe *exe)
+static bool device_is_exe(int fd, const struct stat *st, const struct ebph_exe *exe,
+			  const char *mountinfo)
 {
 	dev_t device = makedev(exe->dev >> 20, exe->dev & 0xfffff); /* linux/kdev_t.h */
 
-	return st->st_dev == device || mount_device(fd) == device;
+	return st->st_dev == device || mount_device(fd, mountinfo) == device;
+}
+
+/* Where an open file lies, on the heap; NULL: not known. */
+static char *descriptor_path(int fd)
+{
+	char link[64], name[PATH_MAX];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, name, sizeof(name) - 1);
+	if (n <= 0)
+		return NULL;
+	name[n] = '\0';
+	return strdup(name);
 }
 
 /*
@@ -57,19 +72,17 @@ static bool device_is_exe(int fd, const struct stat *st, const struct ebph_exe *
 static char *path_check(const char *path, const struct ebph_exe *exe, bool *ret_system)
 {
 	AUTO_CLOSE int fd = open(path, O_PATH | O_CLOEXEC);
-	char link[64], name[PATH_MAX];
+	char *name;
 	struct stat st;
-	ssize_t n;
 
-	if (fd < 0 || fstat(fd, &st) || !stat_is_exe(&st, exe) || !device_is_exe(fd, &st, exe))
+	if (fd < 0 || fstat(fd, &st) || !stat_is_exe(&st, exe) ||
+	    !device_is_exe(fd, &st, exe, "/proc/self/mountinfo"))
 		return NULL;
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, name, sizeof(name) - 1);
-	if (n <= 0)
+	name = descriptor_path(fd);
+	if (!name)
 		return NULL;
-	name[n] = '\0';
 	*ret_system = st.st_uid == 0 && !(st.st_mode & (S_IWGRP | S_IWOTH));
-	return strdup(name);
+	return name;
 }
 
 bool path_is_exe(const char *path, const struct ebph_exe *exe)
@@ -156,6 +169,55 @@ static bool process_path(uint32_t pid, char ret[static PATH_MAX])
 	return true;
 }
 
+/* The control group (version 2) of a process by its directory in /proc, on the heap; NULL. */
+static char *process_cgroup(int proc)
+{
+	int fd = openat(proc, "cgroup", O_RDONLY | O_CLOEXEC);
+	AUTO_FCLOSE FILE *file = fd >= 0 ? fdopen(fd, "re") : NULL;
+	char line[PATH_MAX], *cgroup = NULL;
+
+	if (fd >= 0 && !file)
+		close(fd);
+	while (file && !cgroup && fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (!strncmp(line, "0::/", 4))
+			cgroup = strdup(line + 3);
+	}
+	return cgroup;
+}
+
+/*
+ * A program that is not to be found here: where it lies in the mount namespace of a process that
+ * runs it, and in which control group that is. It is that very file; its name is what whoever made
+ * the namespace has made of it. All is asked of one process, should another get its number.
+ */
+static void inside_learn(struct profiles *profiles, uint32_t slot, const struct ebph_exe *exe,
+			 uint32_t pid)
+{
+	struct profile_note *note = &profiles->notes[slot];
+	AUTO_CLOSE int proc = -1, fd = -1;
+	AUTO_FREE char *name = NULL, *cgroup = NULL;
+	char path[64];
+	struct stat st;
+
+	if (note->inside)
+		return;
+	snprintf(path, sizeof(path), "/proc/%u", pid);
+	proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fd = proc < 0 ? -1 : openat(proc, "exe", O_PATH | O_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/%u/mountinfo", pid);
+	if (fd < 0 || fstat(fd, &st) || !stat_is_exe(&st, exe) ||
+	    !device_is_exe(fd, &st, exe, path) || !st.st_nlink)
+		return;
+	name = descriptor_path(fd);
+	cgroup = process_cgroup(proc);
+	if (!name || *name != '/' || !cgroup)
+		return;
+	note->inside = TAKE_PTR(name);
+	note->cgroup = TAKE_PTR(cgroup);
+	rule_apply(profiles, slot);
+}
+
 bool profile_learn_path(struct profiles *profiles, uint32_t slot, const struct ebph_exe *exe,
 			uint32_t pid, const char *hint)
 {
@@ -174,6 +236,7 @@ bool profile_learn_path(struct profiles *profiles, uint32_t slot, const struct e
 		path_known(profiles, slot);
 		return true;
 	}
+	inside_learn(profiles, slot, exe, pid);
 	if (!note->hint && claimed[0] && asprintf(&note->hint, "%s (unverified)", claimed) < 0)
 		note->hint = NULL;
 	return false;

@@ -38,6 +38,8 @@ void profiles_free(struct profiles *profiles)
 	for (uint32_t i = 0; profiles->notes && i <= profiles->kernel->n_slots; i++) {
 		free(profiles->notes[i].path);
 		free(profiles->notes[i].hint);
+		free(profiles->notes[i].inside);
+		free(profiles->notes[i].cgroup);
 		free(profiles->notes[i].loaded);
 	}
 	for (uint32_t i = 0; i < profiles->n_placed; i++)

@@ -21,6 +21,8 @@
 struct profile_note {
 	char *path;	      /* of the executable, checked; NULL while unknown */
 	char *hint;	      /* what execve was given, unchecked; NULL while unknown */
+	char *inside;	      /* without .path: where it lies in a mount namespace; or NULL */
+	char *cgroup;	      /* with .inside: of a process that ran it there */
 	struct record *entry; /* what is kept of it: keep.c; NULL: nothing yet */
 	uint32_t blocks;      /* of the pair set */
 	bool system;	      /* the file is root's and only root may write it */
@@ -140,8 +142,11 @@ bool profile_learn_path(struct profiles *profiles, uint32_t slot, const struct e
 /* Is the file at @path, here, this executable? */
 bool path_is_exe(const char *path, const struct ebph_exe *exe);
 
-/* The device of the superblock that an open file is on, as its mount says; 0: not known. */
-dev_t mount_device(int fd);
+/*
+ * The device of the superblock that an open file is on, as its mount says; 0: not known.
+ * @mountinfo: of whom the mount is: "/proc/PID/mountinfo"
+ */
+dev_t mount_device(int fd, const char *mountinfo);
 
 /* Takes a path over that path_is_exe() is true of. */
 void profile_known_path(struct profiles *profiles, uint32_t slot, const char *path);

@@ -55,8 +55,10 @@ static void ruling_of_settings(const struct rules *rules, const struct conf_sett
 	calls_add(ret, &settings->allow_calls);
 }
 
-/* Return: is it as for all others? */
-static bool ruling_make(const struct rules *rules, const char *path, struct ebph_ruling *ret)
+/* Of a program whose path is known, or that lies in a container. Return: is it as for all others?
+ */
+static bool ruling_make(const struct rules *rules, const struct profile_note *note,
+			struct ebph_ruling *ret)
 {
 	const struct conf *conf = rules->conf;
 	struct conf_effective effective;
@@ -64,9 +66,12 @@ static bool ruling_make(const struct rules *rules, const char *path, struct ebph
 
 	conf_for_others(conf, &effective);
 	ruling_of_settings(rules, &effective.settings, &others);
-	conf_for_path(conf, path, &effective);
+	if (note->path)
+		conf_for_path(conf, note->path, &effective);
+	else
+		conf_for_container(conf, note->inside, note->cgroup, &effective);
 	ruling_of_settings(rules, &effective.settings, ret);
-	ret->rule.allowed = conf_list_matches(&conf->allow.executables, path);
+	ret->rule.allowed = note->path && conf_list_matches(&conf->allow.executables, note->path);
 	/* Who has a rule is in scope. */
 	if (conf->enforcer.scope == CONF_SCOPE_LISTED)
 		return !effective.listed;
@@ -109,13 +114,13 @@ void rule_apply(struct profiles *profiles, uint32_t slot)
 {
 	struct rules *rules = &profiles->rules;
 	struct ebph_profile *head = &profiles->kernel->heads[slot];
-	const char *path = profiles->notes[slot].path;
+	const struct profile_note *note = &profiles->notes[slot];
 	struct ebph_ruling ruling;
 	uint32_t number = 0, before;
 
 	if (!rules->conf)
 		return;
-	if (path && !ruling_make(rules, path, &ruling))
+	if ((note->path || note->inside) && !ruling_make(rules, note, &ruling))
 		number = rule_number(rules, &ruling);
 	before = __atomic_exchange_n(&head->rule, number, __ATOMIC_ACQ_REL);
 	/* Its processes may have found it out of scope while its name was not known. */
@@ -208,7 +213,7 @@ int rules_renew(struct profiles *profiles, const struct conf *conf)
 	if (r)
 		log_error("the kernel does not take what is allowed: %s", strerror(-r));
 	for (uint32_t slot = 1; slot < profiles->next_slot; slot++)
-		if (profiles->notes[slot].path)
+		if (profiles->notes[slot].path || profiles->notes[slot].inside)
 			rule_apply(profiles, slot);
 	for (size_t i = 0; i < old.n; i++)
 		bpf_map_delete_elem(kernel_rules_fd(rules->kernel), &old.known[i].number);

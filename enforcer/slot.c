@@ -268,6 +268,8 @@ void profiles_drained(struct profiles *profiles)
 
 		free(note->path);
 		free(note->hint);
+		free(note->inside);
+		free(note->cgroup);
 		free(note->loaded);
 		*note = (struct profile_note){.blocks = note->blocks};
 		profiles->vacant[profiles->n_vacant++] = slot;

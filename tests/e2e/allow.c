@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What may be executed whatever happens, and whose control group is left alone. */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "conf/conf.h"
+#include "tests/e2e/group.h"
 #include "tests/e2e/serve.h"
 #include "tests/harness/child.h"
 #include "tests/harness/daemon.h"
@@ -244,53 +242,6 @@ static void without_a_hook(void)
 
 /* ---- control groups ------------------------------------------------------------------------- */
 
-static char root[64]; /* of a hierarchy that is the test's own, in the VM */
-
-static void root_find(void)
-{
-	if (conf_cgroup_root()) {
-		snprintf(root, sizeof(root), "%s", conf_cgroup_root());
-		return;
-	}
-	snprintf(root, sizeof(root), "/sys/fs/cgroup");
-	REQUIRE(!mount("none", root, "cgroup2", 0, NULL), "%s: %s", root, strerror(errno));
-}
-
-static void group_path(const char *name, char *ret_path, size_t size)
-{
-	snprintf(ret_path, size, "%s%s", root, name);
-}
-
-static void group_make(const char *name)
-{
-	char path[256];
-
-	group_path(name, path, sizeof(path));
-	REQUIRE(!mkdir(path, 0755) || errno == EEXIST, "%s: %s", path, strerror(errno));
-}
-
-static void group_remove(const char *name)
-{
-	char path[256];
-
-	group_path(name, path, sizeof(path));
-	CHECK(!rmdir(path), "%s: %s", path, strerror(errno));
-}
-
-static const char *group_of_next_child;
-
-static void group_enter(void)
-{
-	char path[256];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s%s/cgroup.procs", root, group_of_next_child);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, "0", 1) != 1)
-		_exit(125);
-	close(fd);
-}
-
 /* Is the example, with a line more than it was trained to write, stopped in this group? */
 static bool is_stopped_in(struct daemon *daemon, const char *path, const char *group)
 {
@@ -298,7 +249,7 @@ static bool is_stopped_in(struct daemon *daemon, const char *path, const char *g
 	struct child child;
 	json_t *anomaly;
 
-	group_of_next_child = group;
+	group_for_next_child(group);
 	CHECK(run(&child, (const char *const[]){path, "x", NULL}, &how) == 0, "%s", child.output);
 	do
 		anomaly = event_wait(daemon, "anomaly", "path", path, "call", "write", NULL);
@@ -317,7 +268,7 @@ static void control_groups(void)
 	const char *path = strdup(program_path(PROGRAM("lines")));
 	struct daemon daemon;
 
-	root_find();
+	groups_find();
 	group_make(SLICE);
 	group_make(SERVICE);
 	group_make(BELOW);

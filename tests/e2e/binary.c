@@ -2,10 +2,14 @@
 /* What is different for single programs, and what is allowed: at once, for a profile that is there.
  */
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/e2e/group.h"
 #include "tests/harness/child.h"
 #include "tests/harness/daemon.h"
 #include "tests/harness/tap.h"
@@ -184,6 +188,91 @@ static void through_a_link(void)
 	daemon_stop(&daemon);
 }
 
+/* ---- in a container ------------------------------------------------------------------------- */
+
+#define BOX	   "/tmp/binary-box"
+#define BOX_SLICE  "/ebph-box.slice"
+#define BOX_GROUP  BOX_SLICE "/ebph-box.service"
+#define INSIDE	   "/bin/inside"
+#define UNVERIFIED INSIDE " (unverified)" /* what ebphd calls it: no file of the host */
+
+/* The example is in a file system that is the root of a mount namespace. */
+static void box_make(void)
+{
+	struct child child;
+
+	groups_find();
+	group_make(BOX_SLICE);
+	group_make(BOX_GROUP);
+	mkdir(BOX, 0700);
+	REQUIRE(!mount("none", BOX, "tmpfs", 0, NULL) && !mkdir(BOX "/bin", 0755), "%s",
+		strerror(errno));
+	REQUIRE(RUN(&child, "cp", program_path(PROGRAM("lines")), BOX INSIDE) == 0, "%s",
+		child.output);
+}
+
+/* As switch_root(8): pivot_root() cannot take the first root of all away. */
+static void box_enter(void)
+{
+	group_enter();
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    chdir(BOX) || mount(".", "/", NULL, MS_MOVE, NULL) || chroot(".") || chdir("/"))
+		_exit(125);
+}
+
+/* Runs the example in the box. Return: its pid. */
+static pid_t box_run(const char *group, const char *line)
+{
+	const struct child_how how = {.prepare = box_enter};
+	struct child child;
+
+	group_for_next_child(group);
+	REQUIRE(run(&child, (const char *const[]){INSIDE, line, NULL}, &how) == 0, "%s",
+		child.output);
+	return child.pid;
+}
+
+static bool box_is_normal(struct daemon *daemon)
+{
+	json_t *event;
+
+	for (size_t i = 0; (event = event_at(daemon, "state", 0, i)); i++)
+		if (!strcmp(event_text(event, "hint"), UNVERIFIED) &&
+		    !strcmp(event_text(event, "after"), "normal"))
+			return true;
+	return false;
+}
+
+/* By its path inside and its control group. */
+static void in_a_container(void)
+{
+	const struct daemon_conf conf = {.enforcer = "mode = dry-run\nscope = listed\n"};
+	struct daemon daemon;
+	json_t *event;
+	pid_t pid;
+
+	box_make();
+	daemon_start_with(&daemon, NULL, &conf, NULL);
+	daemon_reload(&daemon, "[binary " INSIDE "]\ncontainers = ebph-box.service\n", "taken");
+	/* Its first run is over, maybe, before ebphd knows who it is. */
+	while (!box_is_normal(&daemon))
+		box_run(BOX_GROUP, NULL);
+	pid = box_run(BOX_GROUP, "x");
+	do
+		event = event_wait(&daemon, "anomaly", "hint", UNVERIFIED, "call", "write", NULL);
+	while (event_number(event, "pid") != pid);
+	CHECK(json_is_true(json_object_get(event, "stop")), "nothing was decided");
+	/* The same program, as its control group has no section any more. */
+	daemon_reload(&daemon, "[binary " INSIDE "]\ncontainers = other.service\n", "taken");
+	pid = box_run(BOX_GROUP, "x");
+	daemon_reload(&daemon, "", "taken");
+	CHECK(events_count(&daemon, "anomaly", pid) == 0, "followed without a section");
+	daemon_stop(&daemon);
+	umount2(BOX, MNT_DETACH);
+	group_remove(BOX_GROUP);
+	group_remove(BOX_SLICE);
+}
+
 const struct test binary_tests[] = {
 	{.name = "binary: settings of a single program, at once", .run = settings},
 	{.name = "binary: who and what is allowed", .run = allowed, .is_once = true},
@@ -191,5 +280,6 @@ const struct test binary_tests[] = {
 	{.name = "binary: through a symbolic link, and for a file that is replaced",
 	 .run = through_a_link,
 	 .is_once = true},
+	{.name = "binary: in a container", .run = in_a_container, .is_once = true},
 	{},
 };

@@ -77,7 +77,8 @@ static void every_option_of_a_program_is_stored(void **state)
 		"[binary /a]\nmode = ignore\ntolerance = 1\ndelay_base = 2ms\nmax_delay = 3ms\n"
 		"delay_curve = linear\ndelay_on = anomaly\nexec_abort_limit = 4\nanomaly_limit = "
 		"5\ntolerize_limit = 6\n"
-		"normal_wait = 7s\nallow_calls = read write\nallow_exec = /b /c*\n",
+		"normal_wait = 7s\nallow_calls = read write\nallow_exec = /b /c*\n"
+		"containers = box.service\n",
 		"");
 	struct conf_effective a = effective(conf, "/a");
 
@@ -94,6 +95,7 @@ static void every_option_of_a_program_is_stored(void **state)
 	assert_int_equal(a.settings.normal_wait_ns, UINT64_C(7000000000));
 	assert_int_equal(a.settings.allow_calls.n, 2);
 	assert_true(conf_list_matches(&a.settings.allow_exec, "/cd"));
+	assert_int_equal(a.settings.containers.n, 1);
 	for (size_t i = 0; conf_binary_option(i); i++)
 		assert_int_equal(a.origins[i].line, i + 2);
 }

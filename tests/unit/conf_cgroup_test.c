@@ -147,6 +147,68 @@ static void paths_are_found(void **state)
 	CHECK("/system.slice2");
 }
 
+static void names_are_told_alike(void **state)
+{
+	static const struct {
+		const char *word, *cgroup;
+		bool has;
+	} cases[] = {
+		{"ssh.service", "/system.slice/ssh.service", true},
+		{"ssh.service", "/system.slice/ssh.service/below", true},
+		{"ssh.service", "/system.slice/xssh.service", false},
+		{"ssh.service", "/system.slice/docker-1.scope/ssh.service", false},
+		{"ssh.service", "/no-slice/ssh.service", false},
+		{"docker-*.scope", "/system.slice/docker-1.scope/ssh.service", true},
+		{"system.slice", "/system.slice/ssh.service", true},
+		{"a\\x2db.service", "/system.slice/a\\x2db.service", true},
+		{"/system.slice", "/system.slice/ssh.service", true},
+		{"/system.slice", "/system.slice", true},
+		{"/system.slice", "/system.slice2", false},
+		{"/user.slice/*", "/user.slice/user-0.slice/session-1.scope", true},
+		{"/user.slice/*", "/user.slice", false},
+		{"/*.service", "/system.slice/ssh.service", false},
+		{"ssh.service", "/", false},
+		{"ssh.service", "", false},
+	};
+	char text[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(text, sizeof(text), "[allow]\ncgroups = %s\n", cases[i].word);
+		CONF_CLEANUP struct conf *conf = taken(text, "");
+
+		if (conf_list_has_cgroup(&conf->allow.cgroups, cases[i].cgroup) != cases[i].has)
+			fail_msg("%s and %s", cases[i].word, cases[i].cgroup);
+	}
+}
+
+static uint32_t tolerance_in(const struct conf *conf, const char *path, const char *cgroup)
+{
+	struct conf_effective effective;
+
+	conf_for_container(conf, path, cgroup, &effective);
+	return effective.listed ? effective.settings.tolerance : UINT32_MAX;
+}
+
+/* Each section says itself in which containers its path counts. */
+static void sections_are_for_containers(void **state)
+{
+	CONF_CLEANUP struct conf *conf = taken("[binary /bin/a]\ntolerance = 1\n"
+					       "containers = box.service /c\n"
+					       "[binary /bin/b]\ntolerance = 2\n"
+					       "[binary /bin/*]\ntolerance = 3\n"
+					       "containers = /d\n",
+					       "");
+
+	(void)state;
+	assert_int_equal(tolerance_in(conf, "/bin/a", "/system.slice/box.service"), 1);
+	assert_int_equal(tolerance_in(conf, "/bin/a", "/c/below"), 1);
+	assert_int_equal(tolerance_in(conf, "/bin/a", "/d"), 3);
+	assert_int_equal(tolerance_in(conf, "/bin/b", "/d"), 3);
+	assert_int_equal(tolerance_in(conf, "/bin/b", "/c"), UINT32_MAX);
+	assert_int_equal(tolerance_in(conf, "/bin/a", "/other"), UINT32_MAX);
+}
+
 static void no_tree_no_groups(void **state)
 {
 	struct place nowhere = {.root = "/no/such"};
@@ -163,6 +225,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(units_of_the_host_are_found_and_no_others,
 						place_setup, place_teardown),
 		cmocka_unit_test_setup_teardown(paths_are_found, place_setup, place_teardown),
+		cmocka_unit_test(names_are_told_alike),
+		cmocka_unit_test(sections_are_for_containers),
 		cmocka_unit_test(no_tree_no_groups),
 	};
 
