@@ -201,7 +201,8 @@ const struct conf_option conf_options[] = {
 	     AT_START),
 	BOOL(response, abort_kill, "no",
 	     "yes: where this kernel has no way to refuse an execve, the process is killed instead "
-	     "(SIGKILL), before the new program does anything. no: there such an execve is delayed, "
+	     "(SIGKILL), before the new program does anything. no: there such an execve is "
+	     "delayed, "
 	     "but it happens.",
 	     AT_START),
 	COUNT32(response, exec_abort_limit, 1, RECENT_MAX, "10",
