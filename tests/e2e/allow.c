@@ -303,9 +303,9 @@ const struct test allow_tests[] = {
 	{.name = "allow: what is executed, by bpf_override_return", .run = by_override},
 	{.name = "allow: what is executed, by fmod_ret", .run = by_fmod_ret, .is_once = true},
 	{.name = "allow: what is executed, by lsm", .run = by_lsm, .is_once = true},
-	{.name = "allow: what is executed, in dry-run", .run = in_dry_run},
+	{.name = "allow: what is executed, in dry-run", .run = in_dry_run, .is_once = true},
 	{.name = "allow: a file that is replaced", .run = replaced, .is_once = true},
 	{.name = "allow: without a hook that is said", .run = without_a_hook, .is_once = true},
-	{.name = "allow: control groups, and those below", .run = control_groups},
+	{.name = "allow: control groups, and those below", .run = control_groups, .is_once = true},
 	{},
 };
