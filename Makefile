@@ -39,7 +39,7 @@ SKELETONS := $(BUILD)/ebph.skel.h $(BUILD)/probe.skel.h $(BUILD)/ontime.skel.h
 CONF_SRCS     := $(filter-out conf/example.c,$(wildcard conf/*.c))
 ENFORCER_SRCS := $(filter-out enforcer/main.c,$(wildcard enforcer/*.c))
 CTL_OBJS      := $(patsubst %.c,$(BUILD)/%.o,$(wildcard ctl/*.c)) \
-		 $(BUILD)/enforcer/wire.o $(BUILD)/enforcer/base64.o
+		 $(BUILD)/enforcer/wire.o $(BUILD)/enforcer/base64.o $(BUILD)/enforcer/whole.o
 CONF_OBJS     := $(CONF_SRCS:%.c=$(BUILD)/%.o)
 CALLNAME_OBJS := $(BUILD)/enforcer/callname.o $(BUILD)/enforcer/callname_table.o
 ENFORCER_OBJS := $(ENFORCER_SRCS:%.c=$(BUILD)/%.o) $(BUILD)/enforcer/callname_table.o

@@ -16,6 +16,7 @@
 #include "enforcer/image.h"
 #include "enforcer/store.h"
 #include "enforcer/util.h"
+#include "enforcer/whole.h"
 
 #define PART_BYTES (30u * 1024)
 
@@ -200,25 +201,12 @@ int command_export(struct ctl *ctl)
 /* ---- import ---------------------------------------------------------------------------------- */
 
 /* Reads all of a file, but no more of it than what is too much. Return: 0 or -errno. */
-static int file_read(const char *file, char **ret, size_t *ret_bytes)
+static int file_read(const char *file, void **ret, size_t *ret_bytes)
 {
 	AUTO_CLOSE int fd = strcmp(file, "-") != 0 ? open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY) :
 						     dup(STDIN_FILENO);
-	AUTO_FREE char *data = malloc(IMAGE_BYTES_MAX + 1);
-	size_t bytes = 0;
-	ssize_t n;
 
-	if (fd < 0)
-		return -errno;
-	if (!data)
-		return -ENOMEM;
-	while ((n = read(fd, data + bytes, IMAGE_BYTES_MAX + 1 - bytes)) > 0)
-		bytes += (size_t)n;
-	if (n < 0)
-		return -errno;
-	*ret = TAKE_PTR(data);
-	*ret_bytes = bytes;
-	return 0;
+	return fd < 0 ? -errno : whole_read(fd, IMAGE_BYTES_MAX, ret, ret_bytes);
 }
 
 /* Sends a file in as many parts as it takes. @name: of a profile; NULL: the file says for whom. */
@@ -261,7 +249,7 @@ static void imported_tell(const struct ctl *ctl, const json_t *answer)
 static int import_one(struct ctl *ctl, const char *file, const char *name)
 {
 	json_t *answer = NULL;
-	char *data = NULL;
+	void *data = NULL;
 	size_t bytes = 0;
 	int r = file_read(file, &data, &bytes);
 

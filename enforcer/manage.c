@@ -10,6 +10,7 @@
 #include "enforcer/profile.h"
 #include "enforcer/store.h"
 #include "enforcer/util.h"
+#include "enforcer/whole.h"
 
 /* All profiles of a store. */
 struct shelf {
@@ -104,33 +105,13 @@ int profiles_list(const struct conf *conf, FILE *out)
 
 /* ---- import ------------------------------------------------------------------------------ */
 
-/* Reads a file from wherever it is, in full; a pipe will do. */
-static int file_read(const char *path, uint8_t **ret, size_t *ret_bytes)
-{
-	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-	AUTO_FREE uint8_t *data = malloc(IMAGE_BYTES_MAX + 1);
-	size_t bytes = 0;
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	if (!data)
-		return -ENOMEM;
-	while ((n = read(fd, data + bytes, IMAGE_BYTES_MAX + 1 - bytes)) > 0)
-		bytes += (size_t)n;
-	if (n < 0)
-		return -errno;
-	*ret = TAKE_PTR(data);
-	*ret_bytes = bytes;
-	return 0;
-}
-
 static int image_read(const char *path, struct image *ret)
 {
-	AUTO_FREE uint8_t *data = NULL;
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	AUTO_FREE void *data = NULL;
 	const char *reason = NULL;
 	size_t bytes = 0;
-	int r = file_read(path, &data, &bytes);
+	int r = fd < 0 ? -errno : whole_read(fd, IMAGE_BYTES_MAX, &data, &bytes);
 
 	if (!r)
 		r = image_decode(data, bytes, ret, &reason);

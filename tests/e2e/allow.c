@@ -145,15 +145,7 @@ static const struct {
 
 static void configure(struct server *server, const char *format)
 {
-	char text[512];
-
-/* The formats stand above. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	snprintf(text, sizeof(text), format, server->path);
-#pragma GCC diagnostic pop
-	note("%s", text);
-	daemon_reload(&server->daemon, text, "taken");
+	daemon_reload_for(&server->daemon, format, server->path);
 }
 
 /* The first @n_cases of them. */

@@ -32,14 +32,7 @@ static void trained_start(struct trained *trained)
 /* Has ebphd read a text in which %s is the path of the example. */
 static void configure(struct trained *trained, const char *format)
 {
-	char text[1024];
-
-/* The formats stand in the tests below. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	snprintf(text, sizeof(text), format, trained->path);
-#pragma GCC diagnostic pop
-	daemon_reload(&trained->daemon, text, "taken");
+	daemon_reload_for(&trained->daemon, format, trained->path);
 }
 
 /* Runs the example with two lines more than it was trained to write. Return: its pid. */

@@ -138,6 +138,19 @@ json_t *daemon_reload(struct daemon *daemon, const char *text, const char *resul
 	return event_wait(daemon, "reload", "result", result, NULL);
 }
 
+void daemon_reload_for(struct daemon *daemon, const char *format, const char *path)
+{
+	char text[1024];
+
+/* The formats stand in the tests. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	snprintf(text, sizeof(text), format, path);
+#pragma GCC diagnostic pop
+	note("%s", text);
+	daemon_reload(daemon, text, "taken");
+}
+
 char *daemon_log(struct daemon *daemon)
 {
 	char path[128], *text = NULL;

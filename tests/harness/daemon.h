@@ -49,6 +49,11 @@ void daemon_drop_in(const struct daemon *daemon, const char *text);
 /* Likewise, and has it read: "taken" or "refused" is to come of it. Return: the event. */
 json_t *daemon_reload(struct daemon *daemon, const char *text, const char *result);
 
+/*
+ * As daemon_reload(), taken, with a text in which %s is @path, which it names once.
+ */
+void daemon_reload_for(struct daemon *daemon, const char *format, const char *path);
+
 /* Waits for its end after it was killed or has failed. Return: the wait status. */
 int daemon_wait(struct daemon *daemon);
 
