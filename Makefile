@@ -198,9 +198,11 @@ install: all
 	install -d $(DESTDIR)$(prefix)/share/bash-completion/completions
 	$(BUILD)/ebphctl completion > \
 		$(DESTDIR)$(prefix)/share/bash-completion/completions/ebphctl
-	install -d $(DESTDIR)$(prefix)/share/man/man1 $(DESTDIR)$(prefix)/share/man/man8
+	install -d $(DESTDIR)$(prefix)/share/man/man1 $(DESTDIR)$(prefix)/share/man/man5 \
+		$(DESTDIR)$(prefix)/share/man/man8
 	scripts/manual ebphctl > $(DESTDIR)$(prefix)/share/man/man1/ebphctl.1
 	scripts/manual ebphd > $(DESTDIR)$(prefix)/share/man/man8/ebphd.8
+	scripts/manual ebph.conf > $(DESTDIR)$(prefix)/share/man/man5/ebph.conf.5
 	install -D -m 0644 scripts/ebphd.service $(DESTDIR)$(prefix)/lib/systemd/system/ebphd.service
 	install -D -m 0644 ebph.conf.example $(DESTDIR)$(prefix)/share/doc/ebph/ebph.conf.example
 

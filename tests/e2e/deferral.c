@@ -228,6 +228,7 @@ static void events_check(struct daemon *daemon, const struct trial *trial)
 	stop = event_at(daemon, "stop", trial->attempt.pid, 1);
 	CHECK(!strcmp(event_text(stop, "call"), "getppid"), "%s: then stopped at %s",
 	      trial->row->name, event_text(stop, "call"));
+	note("%s was deferred (%s)", trial->row->call, trial->row->name); /* for docs/guards.md */
 }
 
 /* Calls that were never made in training: while one waits it has done nothing, then it is done. */
