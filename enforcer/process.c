@@ -40,7 +40,7 @@ static int stat_read(uint32_t pid, char *text, size_t size, const char **ret_fie
 /* When a process began, in clock ticks of CLOCK_BOOTTIME: field 22 of /proc/PID/stat. */
 static int start_ticks(uint32_t pid, uint64_t *ret)
 {
-	const char *fields;
+	const char *fields = NULL;
 	char text[1024];
 	int r = stat_read(pid, text, sizeof(text), &fields);
 
@@ -65,7 +65,7 @@ static int exe_stat(int pid, struct stat *ret)
 bool process_is_orphan(pid_t pid)
 {
 	struct stat own, parents;
-	const char *fields;
+	const char *fields = NULL;
 	char text[1024];
 	int parent;
 

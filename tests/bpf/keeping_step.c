@@ -36,7 +36,7 @@ struct steps {
 
 static void steps_new(struct steps *steps)
 {
-	struct stat st;
+	struct stat st = {};
 	int fd;
 
 	memset(steps, 0, sizeof(*steps));
