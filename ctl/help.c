@@ -85,11 +85,15 @@ int command_completion(struct ctl *ctl)
 	puts("' ;;\n"
 	     "	2:mode:*) words='monitor dry-run enforce' ;;\n"
 	     "	[3-9]:profile:import | 4:profile:export | 4:profile:merge)\n"
-	     "		# shellcheck disable=SC2207 # likewise\n"
+	     "		compopt -o filenames 2>/dev/null # bash quotes what others have named\n"
+	     "		local IFS=$'\\n' -\n"
+	     "		set -f\n"
+	     "		# shellcheck disable=SC2207 # one a line\n"
 	     "		COMPREPLY=($(compgen -f -- \"$word\"))\n"
 	     "		return ;;\n"
+	     /* Only such as no shell reads anything into: compgen expands what it is given. */
 	     "	3:profile:*) words=$(ebphctl profile list --json 2>/dev/null |\n"
-	     "		sed -n 's/.*\"path\":\"\\(\\/[^\" ]*\\)\".*/\\1/p') ;;");
+	     "		sed -n 's/.*\"path\":\"\\(\\/[[:alnum:]\\/._+@:,-]*\\)\".*/\\1/p') ;;");
 	for (const struct command *command = commands; command->name; command++) {
 		if (!command->options[0].name)
 			continue;

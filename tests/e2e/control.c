@@ -329,10 +329,12 @@ static void ambiguous(void)
 static void completion_is(const char *words, const char *wanted)
 {
 	struct child child;
-	char script[512];
+	char script[768];
 
 	snprintf(script, sizeof(script),
 		 "eval \"$(" EBPHCTL " completion)\"; COMP_WORDS=(ebphctl %s); "
+		 "ebphctl() { echo '{\"path\":\"/tmp/$(echo)x\"}'; echo '{\"path\":\"/bin/g++\"}'; "
+		 "}; "
 		 "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _ebphctl; echo \"${COMPREPLY[*]}\"",
 		 words);
 	CHECK(RUN(&child, "/usr/bin/bash", "-c", script) == 0, "%s", child.output);
@@ -347,6 +349,7 @@ static void completion(void)
 	completion_is("re", "release reload\n");
 	completion_is("profile no", "normalize\n");
 	completion_is("profile show lines --h", "--heatmap\n");
+	completion_is("profile show /", "/bin/g++\n"); /* what a path says is not done */
 	completion_is("ps --", "--threads --delayed --hot --json\n");
 	completion_is("mode e", "enforce\n");
 	completion_is("profile import /etc/passw", "/etc/passwd\n");
