@@ -30,7 +30,7 @@ __attribute__((format(printf, 2, 3))) static void complain(const struct ctl *ctl
 	vsnprintf(trouble, sizeof(trouble), format, args);
 	va_end(args);
 	if (!ctl->quiet)
-		fprintf(stderr, "ebphctl: %s%s%s\n", ctl->about ? ctl->about : "",
+		fprintf(stderr, "ebphctl: %s%s%s\n", printable(ctl->about, false),
 			ctl->about ? ": " : "", trouble);
 }
 
@@ -155,8 +155,8 @@ static const char *detail(const json_t *parameters, const char *name)
 	static int turn;
 	const json_t *value = name ? json_object_get(parameters, name) : NULL;
 
-	if (!json_is_integer(value))
-		return name ? text_of(parameters, name) : "";
+	if (!json_is_integer(value)) /* a reason may be what several lines of the log say */
+		return printable(json_string_value(value), name && !strcmp(name, "reason"));
 	turn = !turn;
 	snprintf(numbers[turn], sizeof(numbers[turn]), "%lld",
 		 (long long)json_integer_value(value));
@@ -182,7 +182,7 @@ static void refusal_tell(const struct ctl *ctl, const json_t *reply)
 	complain(ctl, "%s", text);
 	json_array_foreach(json_object_get(parameters, "candidates"), i, candidate) {
 		if (!ctl->quiet)
-			fprintf(stderr, "  %s\n", json_string_value(candidate));
+			fprintf(stderr, "  %s\n", printable(json_string_value(candidate), false));
 	}
 }
 

@@ -77,7 +77,16 @@ int ctl_stream(const struct ctl *ctl, const char *method, json_t *parameters, ct
 
 /* ---- text.c ---------------------------------------------------------------------------------- */
 
-/* Members of objects; "" or 0 where there is none. Text is printable: valid until 8 calls later. */
+/*
+ * What others have named must not write on a terminal what it likes: without control characters.
+ * @value: NULL is ""
+ * @lines: it may have line ends
+ *
+ * Valid until 8 calls later, as all text that is returned here.
+ */
+const char *printable(const char *value, bool lines);
+
+/* Members of objects; "" or 0 where there is none. Text is printable, one line. */
 const char *text_of(const json_t *object, const char *member);
 long long number_of(const json_t *object, const char *member);
 

@@ -22,7 +22,7 @@
 
 static int file_error(const char *file, const char *what)
 {
-	fprintf(stderr, "ebphctl: %s: %s\n", file, what);
+	fprintf(stderr, "ebphctl: %s: %s\n", printable(file, false), what);
 	return CTL_REFUSED;
 }
 

@@ -28,11 +28,11 @@ static void member_print(const char *name, const json_t *value)
 	if (!strcmp(name, "time") || !strcmp(name, "event") || !strcmp(name, "path"))
 		return;
 	if (json_is_string(value)) {
-		printf(" %s=%s", name, json_string_value(value));
+		printf(" %s=%s", name, printable(json_string_value(value), false));
 		return;
 	}
 	text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-	printf(" %s=%s", name, text ? text : "?");
+	printf(" %s=%s", name, text ? printable(text, false) : "?");
 	free(text);
 }
 

@@ -123,7 +123,7 @@ static void said_show(const struct ctl *ctl, const json_t *answer)
 
 	(void)ctl;
 	json_array_foreach(json_object_get(answer, "said"), i, line) {
-		puts(json_string_value(line));
+		puts(printable(json_string_value(line), false));
 	}
 }
 

@@ -18,19 +18,26 @@ static char *room(size_t *ret_size)
 	return texts[turn++ % 8];
 }
 
-const char *text_of(const json_t *object, const char *member)
+const char *printable(const char *value, bool lines)
 {
-	const char *value = json_string_value(json_object_get(object, member));
 	size_t size;
 	char *text = room(&size);
 
 	snprintf(text, size, "%s", value ? value : "");
-	/* A path is anybody's: it must not write on our terminal what it likes. */
-	for (unsigned char *c = (unsigned char *)text; *c; c++)
-		if ((*c < ' ' && *c != '\n') || *c == 0x7f ||
-		    (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0))
+	for (unsigned char *c = (unsigned char *)text; *c; c++) {
+		bool is_second_set = *c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0;
+
+		if ((*c < ' ' && !(lines && *c == '\n')) || *c == 0x7f || is_second_set)
 			*c = '?';
+		if (is_second_set)
+			*++c = '?';
+	}
 	return text;
+}
+
+const char *text_of(const json_t *object, const char *member)
+{
+	return printable(json_string_value(json_object_get(object, member)), false);
 }
 
 long long number_of(const json_t *object, const char *member)

@@ -35,6 +35,9 @@ $(BUILD)/tests/unit/check_config_test: | $(BUILD)/ebphd
 # What the model of tests/bpf comes to is the truth there, too.
 $(BUILD)/tests/unit/curve_test: $(patsubst %,$(BUILD)/tests/obj/bpf/%.o,model model_answer)
 
+# Of ebphctl, of which nothing else is in the archive.
+$(BUILD)/tests/unit/printable_test: $(BUILD)/ctl/text.o
+
 # Its own functions stand between conf/ and the C library's: there is no memory.
 $(BUILD)/tests/unit/conf_fault_test: LDFLAGS += \
 	$(foreach f,malloc calloc realloc strdup strndup,-Wl,--wrap=$(f))
