@@ -70,15 +70,21 @@ static int write_all(int fd, const char *data, size_t bytes)
 	return 0;
 }
 
-/* The whole file or none: it gets its name when all of it is there. A link there is replaced. */
+/*
+ * The whole file or none: it gets its name when all of it is there. Only a file is replaced: for
+ * /dev/null or /dev/stdout there would be one in /dev from then on.
+ */
 static int file_write(const char *file, const struct incoming *in)
 {
 	AUTO_FREE char *temporary = NULL;
 	AUTO_CLOSE int fd = -1;
+	struct stat st;
 	int r;
 
 	if (!strcmp(file, "-"))
 		return write_all(STDOUT_FILENO, in->data, in->bytes);
+	if (!lstat(file, &st) && !S_ISREG(st.st_mode))
+		return -EEXIST;
 	if (asprintf(&temporary, "%s.XXXXXX", file) < 0)
 		return -ENOMEM;
 	fd = mkostemp(temporary, O_CLOEXEC);
@@ -123,6 +129,8 @@ static int incoming_write(const struct ctl *ctl, const char *file, const struct 
 		file = path;
 	}
 	r = file_write(file, in);
+	if (r == -EEXIST)
+		return file_error(file, "that is no regular file (- is the output)");
 	if (r)
 		return file_error(file, strerror(-r));
 	if (strcmp(file, "-") != 0)

@@ -195,6 +195,8 @@ static void refused(void)
 	CTL(1, "there is no profile of nobody", "profile", "merge", "nobody", file);
 	CTL(1, "there is no profile of nobody", "profile", "export", "nobody", "/tmp/x");
 	CTL(1, "/no/such/x: No such file", "profile", "export", prog, "/no/such/x");
+	REQUIRE(!symlink("/dev/null", in_folder("link")), "no link");
+	CTL(1, "link: that is no regular file", "profile", "export", prog, in_folder("link"));
 	CTL(1, "/no/such: it is no folder", "profile", "export", "--all", "/no/such");
 	CTL(2, "takes a PROFILE and a FILE", "profile", "export", prog);
 
