@@ -13,11 +13,13 @@ static void entry_set(struct history_entry *entry, uint64_t number, const json_t
 		      const char *text)
 {
 	const char *name = json_string_value(json_object_get(object, "event"));
+	bool anomaly = name && !strcmp(name, "anomaly");
 
 	free(entry->text);
 	*entry = (struct history_entry){
-		.answered = name && (!strcmp(name, "anomaly") || !strcmp(name, "stop") ||
-				     !strcmp(name, "abort") || !strcmp(name, "release")),
+		.anomaly = anomaly,
+		.answered = anomaly || (name && (!strcmp(name, "stop") || !strcmp(name, "abort") ||
+						 !strcmp(name, "release"))),
 		.number = number,
 		.slot = number_of(object, "profile"),
 		.pid = number_of(object, "pid"),
@@ -50,6 +52,9 @@ static struct history_entry *anomaly_place(struct history *history, uint32_t slo
 /* The slot will have another profile. */
 static void slot_forget(struct history *history, uint32_t slot)
 {
+	for (size_t i = 0; i < HISTORY_EVENTS; i++)
+		if (history->events[i].slot == slot)
+			history->events[i].slot = 0;
 	for (size_t i = 0; i < HISTORY_ANOMALIES; i++)
 		if (history->anomalies[i].slot == slot)
 			history->anomalies[i].slot = 0;
@@ -104,21 +109,32 @@ const struct history_entry *history_find(const struct history *history, uint64_t
 	return NULL;
 }
 
-const struct history_entry *history_reason(const struct history *history,
-					   const struct history_entry *event)
+/* The later one of @last, which may be NULL, and what may be the reason of @event among @entries.
+ */
+static const struct history_entry *reason_among(const struct history_entry *entries, size_t n,
+						const struct history_entry *event,
+						const struct history_entry *last)
 {
-	const struct history_entry *last = NULL;
+	for (size_t i = 0; i < n; i++) {
+		const struct history_entry *entry = &entries[i];
 
-	if (!event->answered || !event->pid)
-		return NULL;
-	for (size_t i = 0; i < HISTORY_ANOMALIES; i++) {
-		const struct history_entry *entry = &history->anomalies[i];
-
-		if (entry->number && entry->pid == event->pid && entry->number <= event->number &&
-		    (!last || last->number < entry->number))
+		if (entry->number && entry->anomaly && entry->pid == event->pid &&
+		    entry->number <= event->number && (!last || last->number < entry->number))
 			last = entry;
 	}
 	return last;
+}
+
+const struct history_entry *history_reason(const struct history *history,
+					   const struct history_entry *event)
+{
+	const struct history_entry *last;
+
+	if (!event->answered || !event->pid)
+		return NULL;
+	/* In both: a profile's anomalies that are more than its share are among the events only. */
+	last = reason_among(history->anomalies, HISTORY_ANOMALIES, event, NULL);
+	return reason_among(history->events, HISTORY_EVENTS, event, last);
 }
 
 static int entry_compare(const void *left, const void *right)

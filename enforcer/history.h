@@ -16,8 +16,9 @@ struct history_entry {
 	uint64_t number; /* of all events, from 1 in the order they came; 0: the entry is empty */
 	uint32_t slot;	 /* 0: of no profile, or of one that has left memory */
 	uint32_t pid;	 /* 0: of no process */
-	bool answered;	 /* an anomaly, or what was done about one */
-	char *text;	 /* JSON */
+	bool anomaly;
+	bool answered; /* an anomaly, or what was done about one */
+	char *text;    /* JSON */
 };
 
 struct history {

@@ -139,6 +139,31 @@ static void an_event_is_found_with_its_reason(void **state)
 	assert_null(history_find(&history, 3));
 }
 
+static void a_flood_hides_no_reason(void **state)
+{
+	(void)state;
+	add("anomaly", 1, 100, 1); /* event 1 */
+	add("stop", 1, 100, 2);
+	for (int i = 0; i < 10 * HISTORY_SHARE; i++)
+		add("anomaly", 1, 200, i);
+	assert_int_equal(history_reason(&history, history_find(&history, 1))->number, 1);
+	assert_int_equal(history_reason(&history, history_find(&history, 2))->number, 1);
+}
+
+/* Whoever asks why is not shown the profile that is in its slot now. */
+static void an_event_of_who_has_left_has_no_slot(void **state)
+{
+	(void)state;
+	add("anomaly", 3, 300, 1); /* event 1 */
+	add("stop", 3, 300, 2);
+	add("evict", 3, 0, 3);
+	add("anomaly", 3, 301, 4);
+	for (uint64_t number = 1; number <= 3; number++)
+		assert_int_equal(history_find(&history, number)->slot, 0);
+	assert_int_equal(history_reason(&history, history_find(&history, 2))->slot, 0);
+	assert_int_equal(history_find(&history, 4)->slot, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +173,8 @@ int main(void)
 		cmocka_unit_test_teardown(the_oldest_goes, clean),
 		cmocka_unit_test_teardown(an_event_is_found_with_its_reason, clean),
 		cmocka_unit_test_teardown(who_leaves_memory_is_known_by_pid_only, clean),
+		cmocka_unit_test_teardown(a_flood_hides_no_reason, clean),
+		cmocka_unit_test_teardown(an_event_of_who_has_left_has_no_slot, clean),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
