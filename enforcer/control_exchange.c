@@ -335,18 +335,22 @@ static void import_done(void *context, const struct saver_job *job)
 	struct record *record = job->error ? NULL : record_update(exchange, job), *other = NULL;
 	struct client *client = exchange->client;
 	bool united = exchange->has_record;
+	int r = job->error;
 	uint32_t slot;
 
-	/* Its program has begun while this was being written, and has not found it. */
+	if (!r && !record) /* it has been removed meanwhile */
+		r = united ? -ESTALE : -ENOMEM;
+	/* Its program has begun while this was being written, and has not found it, nor ever will.
+	 */
 	slot = record && !united ? keep_current(exchange->keep, exchange->image.path, &other) : 0;
-	if (slot && keep_unite(exchange->keep, slot, &exchange->image))
-		slot = 0; /* then it is loaded from there */
-	if (slot)
+	if (slot) {
+		r = keep_unite(exchange->keep, slot, &exchange->image);
 		keep_drop(exchange->keep, record);
+	}
 	if (!client)
 		return;
-	if (!record && !slot)
-		exchange_fail(exchange, job->error ? job->error : -ENOMEM, job->reason);
+	if (r)
+		exchange_fail(exchange, r, job->reason);
 	else
 		import_answer(exchange,
 			      slot ? profile_object(exchange->control, slot) :
