@@ -105,6 +105,9 @@ static void exchange_fail(struct exchange *exchange, int error, const char *reas
 		reason = "together they are more pairs than a profile can have";
 	else if (error == -ESTALE)
 		reason = "the profile has changed its place: try again";
+	else if (error == -EEXIST)
+		reason = "the same file of its machine is known here by another path: delete that "
+			 "profile first";
 	if (*reason)
 		client_fail(client, ERROR(Refused),
 			    json_pack("{s:o}", "reason", json_text(reason)));
@@ -264,11 +267,12 @@ static void import_live(struct exchange *exchange, uint32_t slot)
 		import_answer(exchange, profile_object(exchange->control, slot), true);
 }
 
-/* Where the profile is now: in memory, in a file, or nowhere. Return: 0; -ESTALE. */
+/* Where the profile is now: in memory, in a file, or nowhere. Return: 0; -ESTALE; -EEXIST. */
 static int import_place(struct exchange *exchange, uint32_t *ret_slot, struct record **ret_record)
 {
-	struct record *record = record_get(exchange), *current = NULL;
-	const char *path = exchange->image.path;
+	struct record *record = record_get(exchange), *current = NULL, *other;
+	const struct image *image = &exchange->image;
+	const char *path = image->path;
 
 	if (exchange->has_record && (!record || !(record->slot || record->file)))
 		return -ESTALE;
@@ -279,7 +283,11 @@ static int import_place(struct exchange *exchange, uint32_t *ret_slot, struct re
 	if (!record || (!*ret_slot && record->machine != exchange->keep->catalog.machine))
 		*ret_slot = keep_current(exchange->keep, path, &current);
 	*ret_record = record ? record : current;
-	return 0;
+	if (*ret_slot || *ret_record)
+		return 0;
+	/* It would be overwritten, or its path forgotten: both are found by the same key. */
+	other = catalog_find_of(&exchange->keep->catalog, &image->exe, image->machine);
+	return other && other->file ? -EEXIST : 0;
 }
 
 static int import_prepare(void *context, struct saver_job *job)
@@ -359,6 +367,19 @@ static void import_done(void *context, const struct saver_job *job)
 	control_push(exchange->control, client);
 }
 
+/* What is wrong with an image that could be loaded, in one clause; NULL: nothing. */
+static const char *import_check(const struct image *image)
+{
+	if (!image->path)
+		return "it does not say which program it is for";
+	for (size_t i = 0; i < image->n_words; i++)
+		if (ebph_word_normal(image->words[i]))
+			return NULL;
+	return image->state == EBPH_STATE_TRAINING ?
+		       NULL :
+		       "it does not learn any more and knows nothing: all would be an anomaly";
+}
+
 /* The bytes are those of a profile that can be used here. Return: 0, or the client has been told.
  */
 static int import_read(struct exchange *exchange)
@@ -371,10 +392,10 @@ static int import_read(struct exchange *exchange)
 	int r = image_decode(client->upload.data + client->upload.begin,
 			     wire_bytes(&client->upload), image, &wrong);
 
-	if (!r && !image->path) {
-		wrong = "it does not say which program it is for";
+	if (!r)
+		wrong = import_check(image);
+	if (!r && wrong)
 		r = -EBADMSG;
-	}
 	if (r) {
 		client_fail(client, ERROR(BadProfile), json_pack("{s:s}", "reason", wrong));
 		return r;

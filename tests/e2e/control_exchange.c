@@ -139,6 +139,16 @@ static void placed(void)
 	daemon_stop(&daemon);
 }
 
+static void image_put(const char *file, const struct image *image)
+{
+	void *bytes;
+	size_t n;
+
+	REQUIRE(image_encode(image, &bytes, &n) == 0, "no image");
+	file_put(file, bytes, n, 0600);
+	free(bytes);
+}
+
 /* A profile that takes many parts, in and out again. It is of another machine. */
 static void large(void)
 {
@@ -150,9 +160,8 @@ static void large(void)
 		.path = "/no/such/program",
 		.words = calloc(LARGE, sizeof(uint64_t)),
 	};
-	unsigned char *back;
+	unsigned char *bytes, *back;
 	char *in, *out;
-	void *bytes;
 	size_t n, n_back;
 
 	start(&daemon, NULL);
@@ -161,9 +170,16 @@ static void large(void)
 	for (uint32_t i = 0; i < LARGE; i++)
 		image.words[i] = ebph_word_key(i / 100, i % 100) | 0x0101;
 	image.n_words = LARGE;
-	REQUIRE(image_encode(&image, &bytes, &n) == 0, "no image");
-	file_put(in, bytes, n, 0600);
+	image_put(in, &image);
+	bytes = file_bytes(in, &n);
 	CTL(0, "/no/such/program is normal; it comes", "profile", "import", in);
+	/* What is not taken: the same executable by another path, and what knows nothing. */
+	image.path = "/no/other/program";
+	image_put(in, &image);
+	CTL(1, "is known here by another path", "profile", "import", in);
+	image.n_words = 0;
+	image_put(in, &image);
+	CTL(1, "all would be an anomaly", "profile", "import", in);
 	CTL(0, " bytes", "profile", "export", "/no/such/program", out);
 	back = file_bytes(out, &n_back);
 	CHECK(n == n_back && !memcmp(bytes, back, n), "%zu bytes became %zu", n, n_back);
