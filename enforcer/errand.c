@@ -48,6 +48,7 @@ int errand_begin(struct keep *keep)
 		keep_unremove(keep, job->name);
 	keep->job.slot = 0;
 	keep->job.errand = errand;
+	keep->job.was_errand = true;
 	r = saver_begin(&keep->saver);
 	if (r)
 		errand_again(keep);

@@ -78,6 +78,7 @@ static int job_begin(struct keep *keep, enum saver_op op, const char *name, uint
 	snprintf(keep->saver.job->name, sizeof(keep->saver.job->name), "%s", name);
 	keep->job.slot = slot;
 	keep->job.errand = NULL;
+	keep->job.was_errand = false;
 	keep->job.stale = false;
 	r = saver_begin(&keep->saver);
 	if (r)
@@ -141,7 +142,7 @@ static int load_begin(struct keep *keep, uint32_t slot)
 	return job_begin(keep, SAVER_LOAD, base->file, slot);
 }
 
-/* The next slot of the pass over all. Return: as save_begin(); -ENOENT at the end. */
+/* The next slot of the pass over all. Return: as save_begin(); -EAGAIN at the end, too. */
 static int pass_next(struct keep *keep)
 {
 	while (keep->cursor && keep->cursor < keep->profiles->next_slot) {
@@ -151,7 +152,7 @@ static int pass_next(struct keep *keep)
 			return r;
 	}
 	keep->cursor = 0;
-	return -ENOENT;
+	return -EAGAIN;
 }
 
 static int removal_begin(struct keep *keep)
@@ -170,6 +171,7 @@ void keep_pump(struct keep *keep)
 
 	while (keep->saver.fd >= 0 && !keep->saver.busy && (r == -EAGAIN || r == -ENOMEM)) {
 		bool saves = keep->saves.n && !keep->failing;
+		bool rest = keep->n_removals || keep->cursor;
 
 		/* In turns: who waits to be loaded may wait for others to leave, once they are
 		 * saved. */
@@ -177,7 +179,7 @@ void keep_pump(struct keep *keep)
 			r = load_begin(keep, queue_pop(&keep->loads));
 		else if (saves)
 			r = save_begin(keep, queue_pop(&keep->saves));
-		else if (keep->errands)
+		else if (keep->errands && !(rest && keep->job.was_errand)) /* in turns, too */
 			r = errand_begin(keep);
 		else if (keep->n_removals)
 			r = removal_begin(keep);

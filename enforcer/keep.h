@@ -55,6 +55,7 @@ struct keep {
 	struct {
 		uint32_t slot;		  /* that the saver's job is about; 0: none */
 		struct errand *errand;	  /* NULL: it is none */
+		bool was_errand;	  /* the last one that was begun */
 		struct ebph_profile head; /* as it is being saved */
 		bool stale;		  /* keep_unsaved() since then */
 	} job;
