@@ -421,7 +421,14 @@ int ebph_release_one(void *ctx)
 		return 0;
 	due_ns = delay->due_ns;
 	release.foreign = delay->foreign;
-	release.released = delay->released;
+	/*
+	 * Who is on record as waiting does wait: the timer's note may come late, when he who goes on
+	 * has been stopped anew already. It is of no use any more then.
+	 */
+	if (!due_ns)
+		release.released = delay->released;
+	else
+		delay->released = 0;
 	if (due_ns <= release.now_ns)
 		due_ns = __sync_val_compare_and_swap(&delay->due_ns, due_ns, 0);
 	if (due_ns > release.now_ns)
