@@ -41,7 +41,8 @@ struct release_timers_map {
 /*
  * The signal first: where it fails, nothing has happened. It does wherever the timer has not
  * interrupted a user process (-EPERM, nmi_uaccess_okay() in kernel/trace/bpf_trace.c), as on a
- * processor that is idle.
+ * processor that is idle. Two in a row may be too many: since 6.14 an interrupt of the processor's
+ * own sends them, and has room for one (-EBUSY). So whom a terminal has stopped is left to ebphd.
  *
  * Return: not 0 when the process is to be tried again.
  */
@@ -49,13 +50,11 @@ static int release(struct task_struct *task, struct ebph_delay *delay, __u64 due
 {
 	__u32 foreign = delay->foreign;
 
-	if (task->start_boottime != delay->start_ns)
+	if (task->start_boottime != delay->start_ns || foreign == SIGTSTP)
 		return 0;
 	/* Whom somebody else has stopped, too, stays so. */
 	if (foreign != SIGSTOP && bpf_send_signal_task(task, SIGCONT, PIDTYPE_TGID, 0))
 		return 1;
-	if (foreign == SIGTSTP)
-		bpf_send_signal_task(task, SIGTSTP, PIDTYPE_TGID, 0);
 	if (__sync_val_compare_and_swap(&delay->due_ns, due_ns, 0) == due_ns)
 		delay->released = 1;
 	return 0;
