@@ -13,7 +13,9 @@
 /* What a signal handler interrupted. */
 struct saved_frame {
 	struct ebph_window window;
-	__u64 top; /* user address that the kernel has put the signal's stack frame below */
+	__u64 top;    /* user address that the kernel has put the signal's stack frame below */
+	__u32 flags;  /* TASK_RESTART: its current call is made again; TASK_EXEC of that call */
+	__u32 unseen; /* of the task's state, which goes with TASK_TARGET */
 };
 
 /* One thread. Task storage: the kernel frees it with the thread, and no flood can evict it. */
@@ -46,5 +48,8 @@ _Static_assert(sizeof(struct task_state) <= 1024, "a thread's state takes at mos
 #define TASK_RESTART  4u   /* a signal interrupted the last call; the kernel will make it again */
 #define TASK_UNLISTED 64u  /* out of scope, as the configuration was at .generation */
 #define TASK_TARGET   128u /* what its execve gets depends on what it executes */
+
+/* What is known of the execve that it is in, also when a signal interrupts that. */
+#define TASK_EXEC (TASK_ABORT | TASK_TARGET)
 
 #endif

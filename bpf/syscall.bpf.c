@@ -86,7 +86,7 @@ static int call_is_new(struct task_struct *task, struct task_state *state, __u32
 		delay_serve(task, state, call, 0);
 	state->flags &= TASK_DELAYED | TASK_DRILL | TASK_DRILLED;
 	if ((flags & TASK_RESTART) && call == last) {
-		state->flags |= flags & (TASK_ABORT | TASK_TARGET); /* of an execve: they stay */
+		state->flags |= flags & TASK_EXEC;
 		return 0;
 	}
 	if (flags & TASK_DRILL)

@@ -297,9 +297,6 @@ static int call_restarts(struct task_struct *task, const struct task_state *stat
 	return !!(state->flags & TASK_RESTART);
 }
 
-/* Kept in a saved window: its current call is made again when the handler has ended. */
-#define WINDOW_RESTART (1ull << 62)
-
 /*
  * How far below the top the kernel puts a signal's stack frame, at most: the state of all vector
  * and tile registers (11 KB) and some (get_sigframe() in arch/x86/kernel/signal.c).
@@ -331,8 +328,9 @@ static void frame_push(struct task_struct *task, struct task_state *state,
 	__u64 top = frame_top(task, handler, sp);
 	struct saved_frame *saved = state->saved;
 	__u32 depth = state->depth;
+	__u32 flags = restarts ? TASK_RESTART | (state->flags & TASK_EXEC) : 0;
 
-	state->flags &= ~TASK_RESTART;
+	state->flags &= ~(TASK_RESTART | flags);
 	/* Onto a stack for signals from elsewhere: whoever was on it, and came after, is gone. */
 	for (__u32 i = 0; i < EBPH_FRAMES && top != sp; i++)
 		if (i < depth && saved[i].top == top)
@@ -350,8 +348,8 @@ static void frame_push(struct task_struct *task, struct task_state *state,
 	saved += depth & (EBPH_FRAMES - 1); /* the mask is for the verifier */
 	saved->window = state->window;
 	saved->top = top;
-	if (restarts)
-		saved->window.hi |= WINDOW_RESTART;
+	saved->flags = flags;
+	saved->unseen = state->unseen;
 	state->depth = depth + 1;
 	/* Not empty: the first call of a handler could be anything then, execve for one. */
 	ebph_window_clear(&state->window);
@@ -377,10 +375,8 @@ __hidden void frame_pop(struct task_struct *task, struct task_state *state)
 			continue;
 		state->depth = depth;
 		state->window = saved->window;
-		if (state->window.hi & WINDOW_RESTART) {
-			state->window.hi &= ~WINDOW_RESTART;
-			state->flags |= TASK_RESTART;
-		}
+		state->flags |= saved->flags;
+		state->unseen = saved->unseen;
 		return;
 	}
 }
