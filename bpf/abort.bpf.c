@@ -51,10 +51,17 @@ int ebph_over_i32at(void *ctx)
 	return abort_override(ctx);
 }
 
+/* Not 0 when the current thread has to wait, and makes its execve again. */
+static int exec_waits(struct task_struct *task, struct task_state *state)
+{
+	return settings.defer && (state->flags & TASK_DELAYED) &&
+	       delay_serve(task, state, ebph_window_at(&state->window, 0), 1);
+}
+
 /*
  * The kernel has opened what the current thread is to execute. If it hangs on that whether there is
  * an answer, there is one now. A delay is served here, as by the guard of execve, which may have
- * been asked already.
+ * been asked already: one from before comes first, for its end is when the file must be the one.
  *
  * Return: the error that the execve is to fail with, or 0.
  */
@@ -62,15 +69,15 @@ static int exec_check(struct linux_binprm *bprm)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_state *state = call_late(task);
-	__u32 pending = state ? state->flags & TASK_TARGET : 0;
 
-	if (pending)
-		exec_settle(task, state, bprm->file);
+	if (!state || !(state->flags & TASK_TARGET))
+		return abort_wanted(state) ? -EPERM : 0;
+	if (exec_waits(task, state))
+		return -ERESTARTNOINTR;
+	exec_settle(task, state, bprm->file);
 	if (abort_wanted(state))
 		return -EPERM;
-	if (!pending || !settings.defer || !(state->flags & TASK_DELAYED))
-		return 0;
-	return delay_serve(task, state, ebph_window_at(&state->window, 0), 1) ? -ERESTARTNOINTR : 0;
+	return exec_waits(task, state) ? -ERESTARTNOINTR : 0;
 }
 
 /*

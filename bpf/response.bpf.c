@@ -391,11 +391,16 @@ __hidden void exec_settle(struct task_struct *task, struct task_state *state, st
 {
 	__u32 call = ebph_window_at(&state->window, 0), slot = state->slot;
 	struct ebph_profile *head;
+	int allowed;
 
 	state->flags &= ~TASK_TARGET;
 	head = bpf_map_lookup_elem(&heads, &slot);
-	if (head)
-		call_answer(task, state, head, call, is_target_allowed(head, file));
+	if (!head)
+		return;
+	allowed = is_target_allowed(head, file);
+	if (allowed)
+		state->flags |= TASK_PASSED;
+	call_answer(task, state, head, call, allowed);
 }
 
 /* What ebph_release is asked: written by the daemon, which is one thread. */
@@ -422,8 +427,8 @@ int ebph_release_one(void *ctx)
 	due_ns = delay->due_ns;
 	release.foreign = delay->foreign;
 	/*
-	 * Who is on record as waiting does wait: the timer's note may come late, when he who goes on
-	 * has been stopped anew already. It is of no use any more then.
+	 * Who is on record as waiting does wait: the timer's note may come late, when he who goes
+	 * on has been stopped anew already. It is of no use any more then.
 	 */
 	if (!due_ns)
 		release.released = delay->released;

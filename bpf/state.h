@@ -48,8 +48,9 @@ _Static_assert(sizeof(struct task_state) <= 1024, "a thread's state takes at mos
 #define TASK_RESTART  4u   /* a signal interrupted the last call; the kernel will make it again */
 #define TASK_UNLISTED 64u  /* out of scope, as the configuration was at .generation */
 #define TASK_TARGET   128u /* what its execve gets depends on what it executes */
+#define TASK_PASSED   256u /* its execve may go on for what it executes: this once */
 
 /* What is known of the execve that it is in, also when a signal interrupts that. */
-#define TASK_EXEC (TASK_ABORT | TASK_TARGET)
+#define TASK_EXEC (TASK_ABORT | TASK_TARGET | TASK_PASSED)
 
 #endif

@@ -87,6 +87,9 @@ static int call_is_new(struct task_struct *task, struct task_state *state, __u32
 	state->flags &= TASK_DELAYED | TASK_DRILL | TASK_DRILLED;
 	if ((flags & TASK_RESTART) && call == last) {
 		state->flags |= flags & TASK_EXEC;
+		/* The same path may lead to another file now. */
+		if (flags & TASK_PASSED)
+			state->flags ^= TASK_PASSED | TASK_TARGET;
 		return 0;
 	}
 	if (flags & TASK_DRILL)

@@ -22,6 +22,7 @@
 #define LINK	    FOLDER "link"
 #define SCRIPT	    FOLDER "script"
 #define REPLACEMENT FOLDER "replacement"
+#define OTHER_FILE  FOLDER "other"
 
 static void file_make(const char *path, const char *line)
 {
@@ -214,6 +215,33 @@ static void replaced(void)
 	daemon_stop(&server.daemon);
 }
 
+/*
+ * While an execve of an allowed file waits for a delay from before, its path leads elsewhere. By
+ * the rung whose hook is the last to be attached, and so the first to be asked.
+ */
+static void exchanged(void)
+{
+	const struct daemon_conf conf = {.enforcer = "mode = enforce\n",
+					 .response = "deferral = yes\ndelay_base = 1s\n"
+						     "max_delay = 1s\n"};
+	struct server server;
+	struct child child;
+
+	server_start(&server, &conf, "bpf_override_return");
+	target_make(OTHER_FILE);
+	configure(&server, "[allow]\nexec = " TARGET "\n# %s\n");
+	serve_start(&child, server.path, (const char *const[]){LINK, NULL});
+	child_ask(&child, "hello\n");
+	REQUIRE(write(child.in_fd, "wait\n", 5) == 5, "it does not listen");
+	REQUIRE(child_wait_stopped(&child), "%s", child.output);
+	REQUIRE(!unlink(LINK) && !symlink(OTHER_FILE, LINK), "%s", strerror(errno));
+	CHECK(child_wait(&child) == 0, "%s", child.output);
+	CHECK(strstr(child.output, "refused: Operation not permitted\n"), "%s", child.output);
+	CHECK(says(event_at(&server.daemon, "stop", child.pid, 0), "deferred"),
+	      "it was not the execve that waited");
+	daemon_stop(&server.daemon);
+}
+
 /* Where nothing asks what is executed, that is said, and nothing is allowed. */
 static void without_a_hook(void)
 {
@@ -297,6 +325,7 @@ const struct test allow_tests[] = {
 	{.name = "allow: what is executed, by lsm", .run = by_lsm, .is_once = true},
 	{.name = "allow: what is executed, in dry-run", .run = in_dry_run, .is_once = true},
 	{.name = "allow: a file that is replaced", .run = replaced, .is_once = true},
+	{.name = "allow: a path that is exchanged", .run = exchanged},
 	{.name = "allow: without a hook that is said", .run = without_a_hook, .is_once = true},
 	{.name = "allow: control groups, and those below", .run = control_groups, .is_once = true},
 	{},
