@@ -130,12 +130,13 @@ EBPH_ASSERT_SIZE(struct ebph_ruling, 320);
 /* Key of the map `targets`: a file that may be executed. */
 struct ebph_target {
 	__u64 ino;
-	__s64 mtime_ns; /* since 1970; with it, an inode number that is used again is another file
-			 */
-	__u32 dev;	/* as in struct ebph_exe */
+	__s64 mtime_ns;	  /* since 1970 */
+	__u32 dev;	  /* as in struct ebph_exe */
+	__u32 generation; /* likewise; 0 if it is not known */
+	__u32 known;	  /* not 0: it is; not all file systems say it to user space */
 	__u32 list; /* whose it is: settings.targets_all or ebph_rule.targets; never used again */
 };
-EBPH_ASSERT_SIZE(struct ebph_target, 24);
+EBPH_ASSERT_SIZE(struct ebph_target, 32);
 
 #define EBPH_TARGETS_MAX   4096
 #define EBPH_CGROUPS_MAX   1024

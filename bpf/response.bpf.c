@@ -365,9 +365,16 @@ __hidden void respond(struct task_struct *task, struct task_state *state, __u32 
 	call_answer(task, state, head, call, 0);
 }
 
-static int is_target(const struct ebph_target *target)
+static int is_target(struct ebph_target *target, __u32 generation)
 {
-	return target->list && bpf_map_lookup_elem(&targets, target);
+	if (!target->list)
+		return 0;
+	target->generation = generation;
+	target->known = 1;
+	if (bpf_map_lookup_elem(&targets, target))
+		return 1;
+	target->generation = target->known = 0;
+	return bpf_map_lookup_elem(&targets, target) != NULL;
 }
 
 /* May the processes of a profile execute @file whatever they do? */
@@ -381,10 +388,10 @@ static int is_target_allowed(const struct ebph_profile *head, struct file *file)
 	target.ino = exe.ino;
 	target.mtime_ns = exe.mtime_ns;
 	target.dev = exe.dev;
-	if (is_target(&target))
+	if (is_target(&target, exe.generation))
 		return 1;
 	target.list = rule_of(head)->targets;
-	return is_target(&target);
+	return is_target(&target, exe.generation);
 }
 
 __hidden void exec_settle(struct task_struct *task, struct task_state *state, struct file *file)

@@ -4,9 +4,11 @@
 #include <bpf/bpf.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <linux/fs.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -43,6 +45,11 @@ static int found_compare(const void *a, const void *b)
 		order = memcmp(&fa->target.mtime_ns, &fb->target.mtime_ns,
 			       sizeof(fa->target.mtime_ns));
 	if (!order)
+		order = memcmp(&fa->target.generation, &fb->target.generation,
+			       sizeof(fa->target.generation));
+	if (!order)
+		order = memcmp(&fa->target.known, &fb->target.known, sizeof(fa->target.known));
+	if (!order)
 		order = memcmp(&fa->target.list, &fb->target.list, sizeof(fa->target.list));
 	return order ? order : memcmp(&fa->device, &fb->device, sizeof(fa->device));
 }
@@ -76,6 +83,24 @@ static __u32 kernel_device(int fd, const struct stat *st)
 	return major(device) << 20 | minor(device);
 }
 
+/*
+ * Device, inode number and mtime are not enough: subvolumes of btrfs have the same numbers on the
+ * same device, and whoever gets the number of a file that has just been deleted can set the mtime.
+ */
+static void generation_find(int fd, struct ebph_target *target)
+{
+	AUTO_CLOSE int readable = -1;
+	long version = 0; /* an int is put there */
+	char name[64];
+
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	readable = open(name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (readable < 0 || ioctl(readable, FS_IOC_GETVERSION, &version))
+		return;
+	target->generation = (__u32)version;
+	target->known = 1;
+}
+
 static void file_add(struct round *round, const struct round *before, const char *path,
 		     uint32_t list)
 {
@@ -92,6 +117,7 @@ static void file_add(struct round *round, const struct round *before, const char
 	}
 	found.target.ino = st.st_ino;
 	found.target.mtime_ns = st.st_mtim.tv_sec * (int64_t)NSEC_PER_SEC + st.st_mtim.tv_nsec;
+	generation_find(fd, &found.target);
 	found.target.list = list;
 	found.device = st.st_dev;
 	known = round_find(before, &found);
