@@ -163,14 +163,18 @@ static void all_find(struct round *round, const struct round *before, const stru
 	round_sort(round);
 }
 
-/* What is new first: no file that stays is left out meanwhile. Return: is there room for all? */
-static bool tell(const struct round *before, const struct round *now, int map)
+/*
+ * What is new first: no file that stays is left out meanwhile.
+ * @again: what was there before is to be told, too: there was no room for all of it
+ * Return: is there room for all?
+ */
+static bool tell(const struct round *before, const struct round *now, bool again, int map)
 {
 	const __u8 yes = 1;
 	bool fits = true;
 
 	for (size_t i = 0; i < now->n; i++)
-		if (!round_find(before, &now->found[i]) &&
+		if ((again || !round_find(before, &now->found[i])) &&
 		    bpf_map_update_elem(map, &now->found[i].target, &yes, BPF_ANY))
 			fits = false;
 	for (size_t i = 0; i < before->n; i++)
@@ -189,7 +193,7 @@ static void finder_run(const struct finder *finder, const struct conf *conf, int
 	struct pollfd daemon = {.fd = finder->fd, .events = POLLIN};
 	struct round rounds[2] = {{.found = calloc(EBPH_TARGETS_MAX, sizeof(struct found))},
 				  {.found = calloc(EBPH_TARGETS_MAX, sizeof(struct found))}};
-	char news, told = -1;
+	char news = ALL_FOUND, told = -1;
 
 	if (!rounds[0].found || !rounds[1].found)
 		return;
@@ -198,11 +202,10 @@ static void finder_run(const struct finder *finder, const struct conf *conf, int
 
 		all_find(now, before, conf, finder->first_list);
 		/* It may have taken so long that another has come. */
-		if (i && poll(&daemon, 1, 0))
+		if (poll(&daemon, 1, 0))
 			return;
-		news = tell(before, now, map) && !now->full ? ALL_FOUND : TOO_MANY;
-		if (news == TOO_MANY)
-			now->n = 0; /* all once more */
+		news = tell(before, now, news == TOO_MANY, map) && !now->full ? ALL_FOUND :
+										TOO_MANY;
 		if (news != told && write(finder->fd, &news, 1) != 1)
 			return;
 		told = news;
