@@ -432,8 +432,9 @@ static void on_tick(struct enforcer *enforcer)
 static void loop_end(struct enforcer *enforcer)
 {
 	kernel_settings(enforcer->kernel)->stand_down = 1;
-	kernel_detach(enforcer->kernel);
+	running_programs_wait();
 	enforcing_release(&enforcer->enforcing); /* before anything that may take its time */
+	kernel_detach(enforcer->kernel);	 /* seconds, with all guards */
 	/* event_handle() takes a portion at a time; nothing comes after it any more. */
 	while (ring_buffer__consume(enforcer->events) < 0)
 		;

@@ -16,6 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "enforcer/util.h"
+
 #include "tests/harness/leftover.h"
 #include "tests/harness/tap.h"
 
@@ -95,6 +97,7 @@ static bool test_wait(pid_t pid, int limit_ms)
 
 static bool test_run(const struct test *test, int number)
 {
+	uint64_t begin_ns = now_ns(CLOCK_MONOTONIC);
 	bool good;
 	pid_t pid;
 
@@ -110,6 +113,7 @@ static bool test_run(const struct test *test, int number)
 	good = test_wait(pid, test->is_long ? LONG_TEST_LIMIT_MS : TEST_LIMIT_MS);
 	good &= leftover_none(LEFTOVER_LIMIT_MS);
 	good &= !outcome->failed;
+	printf("# took %.1f s\n", (double)(now_ns(CLOCK_MONOTONIC) - begin_ns) / NSEC_PER_SEC);
 	if (good && outcome->skip_reason[0])
 		printf("ok %d %s # SKIP %s\n", number, test->name, outcome->skip_reason);
 	else
