@@ -281,7 +281,7 @@ static int abort_begin(struct task_state *state)
 		return 0;
 	}
 	if (!abort_by_kill) {
-		state->flags |= TASK_ABORT; /* the hooks below do it */
+		state->flags |= TASK_ABORT; /* abort.bpf.c does it */
 		return 0;
 	}
 	if (bpf_send_signal(SIGKILL)) {

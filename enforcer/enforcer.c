@@ -150,9 +150,9 @@ static int parts_new(struct enforcer *enforcer, enum abort_rung best)
 	if (r)
 		return r;
 	support.interrupts = interrupts_visible();
-	hooks = hook_rung_find(best, support.rung);
+	hooks = hook_rung_find(best);
 	support.defers = conf->response.deferral ? hooks : HOOK_NONE;
-	support.refuses = support.targets = best == ABORT_NONE ? HOOK_NONE : hooks;
+	support.hooks = best == ABORT_NONE ? HOOK_NONE : hooks;
 	r = kernel_new(conf, &support, &enforcer->kernel);
 	if (r) {
 		log_error("the kernel refuses the BPF programs: %s (--debug tells more)",

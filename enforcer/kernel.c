@@ -123,9 +123,8 @@ int kernel_new(const struct conf *conf, const struct support *support, struct ke
 		return -ENOMEM;
 	kernel->n_slots = conf->store.max_profiles;
 	kernel->rung = support->rung;
-	kernel->targets = support->targets;
 	kernel->defers = support->defers;
-	kernel->refuses = support->refuses;
+	kernel->hooks = support->hooks;
 	r = lockdown_register();
 	if (!r) {
 		kernel->skeleton = ebph_bpf__open();

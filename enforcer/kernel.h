@@ -20,8 +20,7 @@ struct kernel {
 	uint32_t n_slots; /* slots are 1 .. n_slots */
 	enum abort_rung rung;
 	enum hook_rung defers;	   /* delays are served before the call: bpf/guard.bpf.c */
-	enum hook_rung refuses;	   /* a foreign SIGCONT */
-	enum hook_rung targets;	   /* what an execve executes is asked by them */
+	enum hook_rung hooks;	   /* refuse a foreign SIGCONT, and see what an execve executes */
 	struct ontime_bpf *ontime; /* the kernel releases on time; NULL: it cannot */
 	bool preemptible;	   /* programs at tracepoints have twins: bpf/second.h */
 };

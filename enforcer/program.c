@@ -94,13 +94,6 @@ static const char *const refusers[] = {
 	[HOOK_LSM] = "ebph_lsm_cont",
 };
 
-/* Those programs know what an execve executes that refuse it on the same hooks. */
-static const enum abort_rung target_rungs[] = {
-	[HOOK_FMOD_RET] = ABORT_FMOD_RET,
-	[HOOK_LSM] = ABORT_LSM,
-	[HOOK_NONE] = ABORT_NONE,
-};
-
 #define GUARD_PREFIX "ebph_g_"
 
 /* The kernel's function of a hook is called PREFIX and the hook's name. */
@@ -200,12 +193,13 @@ int programs_select(struct kernel *kernel, bool interrupts)
 		r = guards_select(skeleton, btf, kernel->defers);
 	if (!r)
 		r = rung_select(skeleton, kernel->rung);
-	if (!r && target_rungs[kernel->targets] != kernel->rung)
-		r = rung_select(skeleton, target_rungs[kernel->targets]);
+	/* Those that refuse an execve on these hooks know what it executes. */
+	if (!r && hook_abort_rung(kernel->hooks) != kernel->rung)
+		r = rung_select(skeleton, hook_abort_rung(kernel->hooks));
 	if (!r)
 		r = program_load(skeleton, SIGNALS_PROGRAM, false);
-	if (!r && kernel->refuses != HOOK_NONE)
-		r = program_load(skeleton, refusers[kernel->refuses], false);
+	if (!r && kernel->hooks != HOOK_NONE)
+		r = program_load(skeleton, refusers[kernel->hooks], false);
 	btf__free(btf);
 	return r;
 }
@@ -289,8 +283,8 @@ int programs_arm(struct kernel *kernel)
 
 	if (!r)
 		r = program_attach(kernel, SIGNALS_PROGRAM);
-	if (!r && kernel->refuses != HOOK_NONE)
-		r = program_attach(kernel, refusers[kernel->refuses]);
+	if (!r && kernel->hooks != HOOK_NONE)
+		r = program_attach(kernel, refusers[kernel->hooks]);
 	if (!r && kernel->ontime)
 		r = ontime_bpf__attach(kernel->ontime);
 	return r ? r : guards_attach(kernel);
@@ -298,9 +292,9 @@ int programs_arm(struct kernel *kernel)
 
 int programs_ask_targets(struct kernel *kernel)
 {
-	if (kernel->targets == HOOK_NONE)
+	if (kernel->hooks == HOOK_NONE)
 		return -ENOTSUP;
-	return rung_attach(kernel, target_rungs[kernel->targets]);
+	return rung_attach(kernel, hook_abort_rung(kernel->hooks));
 }
 
 int programs_attach(struct kernel *kernel)

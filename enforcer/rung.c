@@ -34,7 +34,6 @@ int abort_rung_from_name(const char *name, enum abort_rung *ret)
 
 /* A program of the probe object, and what shows that it really works once attached. */
 struct trial {
-	enum abort_rung rung;
 	const char *program;
 	bool (*fires)(struct probe_bpf *probe);
 };
@@ -49,16 +48,9 @@ static bool lsm_fires(struct probe_bpf *probe)
 }
 
 static const struct trial trials[] = {
-	[ABORT_OVERRIDE] = {ABORT_OVERRIDE, "probe_override", NULL},
-	[ABORT_FMOD_RET] = {ABORT_FMOD_RET, "probe_fmod_ret", NULL},
-	[ABORT_LSM] = {ABORT_LSM, "probe_lsm", lsm_fires},
-};
-
-/* An execve is refused on the very same hooks. */
-static const enum abort_rung hook_trials[] = {
-	[HOOK_FMOD_RET] = ABORT_FMOD_RET,
-	[HOOK_LSM] = ABORT_LSM,
-	[HOOK_NONE] = ABORT_NONE,
+	[ABORT_OVERRIDE] = {"probe_override", NULL},
+	[ABORT_FMOD_RET] = {"probe_fmod_ret", NULL},
+	[ABORT_LSM] = {"probe_lsm", lsm_fires},
 };
 
 static bool trial_passes(const struct trial *trial)
@@ -85,26 +77,45 @@ out:
 	return passes;
 }
 
+/* A trial takes its time, and what the kernel can do does not change: one for each rung. */
+static bool rung_works(enum abort_rung rung)
+{
+	static enum { UNTRIED, FAILS, WORKS } known[ARRAY_SIZE(trials)];
+
+	if (known[rung] == UNTRIED)
+		known[rung] = trial_passes(&trials[rung]) ? WORKS : FAILS;
+	return known[rung] == WORKS;
+}
+
 enum abort_rung abort_rung_find(enum abort_rung best, bool kill)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(trials); i++)
-		if (trials[i].rung >= best && trial_passes(&trials[i]))
-			return trials[i].rung;
+	for (enum abort_rung rung = best; rung < ARRAY_SIZE(trials); rung++)
+		if (rung_works(rung))
+			return rung;
 	return kill && best <= ABORT_KILL ? ABORT_KILL : ABORT_NONE;
+}
+
+enum abort_rung hook_abort_rung(enum hook_rung rung)
+{
+	static const enum abort_rung rungs[] = {
+		[HOOK_FMOD_RET] = ABORT_FMOD_RET,
+		[HOOK_LSM] = ABORT_LSM,
+		[HOOK_NONE] = ABORT_NONE,
+	};
+
+	return rungs[rung];
 }
 
 const char *hook_rung_name(enum hook_rung rung)
 {
-	return abort_rung_name(hook_trials[rung]);
+	return abort_rung_name(hook_abort_rung(rung));
 }
 
-enum hook_rung hook_rung_find(enum abort_rung best, enum abort_rung found)
+enum hook_rung hook_rung_find(enum abort_rung best)
 {
 	enum hook_rung rung = best == ABORT_LSM ? HOOK_LSM : HOOK_FMOD_RET;
 
-	/* A trial takes its time. */
-	while (rung < HOOK_NONE && found != hook_trials[rung] &&
-	       !trial_passes(&trials[hook_trials[rung]]))
+	while (rung < HOOK_NONE && !rung_works(hook_abort_rung(rung)))
 		rung++;
 	return rung;
 }

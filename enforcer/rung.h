@@ -44,12 +44,14 @@ enum hook_rung {
 /* "fmod_ret", "lsm", "none". */
 const char *hook_rung_name(enum hook_rung rung);
 
+/* The rung of the abort that is on the same hooks. */
+enum abort_rung hook_abort_rung(enum hook_rung rung);
+
 /**
  * hook_rung_find() - the best of them on this kernel, by trial.
- * @best:  the first rung to be tried for an abort; where that is lsm, only lsm is tried here
- * @found: what abort_rung_find() has come to: what works there works here
+ * @best: the first rung to be tried for an abort; where that is lsm, only lsm is tried here
  */
-enum hook_rung hook_rung_find(enum abort_rung best, enum abort_rung found);
+enum hook_rung hook_rung_find(enum abort_rung best);
 
 /**
  * interrupts_visible() - can we see each thread that a stop makes repeat a call?
@@ -62,10 +64,9 @@ bool interrupts_visible(void);
 /* What the response can do on this kernel. */
 struct support {
 	enum abort_rung rung;
-	enum hook_rung defers;	/* delays before the call takes effect, by these hooks */
-	bool interrupts;	/* interrupts_visible() */
-	enum hook_rung refuses; /* a foreign SIGCONT */
-	enum hook_rung targets; /* that ask what an execve executes */
+	enum hook_rung defers; /* delays before the call takes effect, by these hooks */
+	enum hook_rung hooks;  /* that refuse a foreign SIGCONT, and see what an execve executes */
+	bool interrupts;       /* interrupts_visible() */
 };
 
 #endif

@@ -148,20 +148,6 @@ static void watch(const struct releaser *releaser, int fd)
 	REQUIRE(!epoll_ctl(releaser->epoll_fd, EPOLL_CTL_ADD, fd, &event), "%s", strerror(errno));
 }
 
-/* A profile of this program that is normal. */
-static void profile_make(struct rig *rig)
-{
-	uint32_t slot;
-	int r;
-
-	for (uint64_t i = 0; i < 4 * KNOWN; i++)
-		rig_call(rig_hot_path_fd(rig), FIRST + i % KNOWN);
-	rig_poll(rig);
-	slot = rig_slot(rig, "/proc/self/exe");
-	r = profile_command(rig->profiles, slot, EBPH_VERB_NORMALIZE);
-	REQUIRE(!r, "%s", strerror(-r));
-}
-
 static void releaser_new(struct releaser *releaser)
 {
 	struct rig *rig = &releaser->rig;
@@ -175,7 +161,7 @@ static void releaser_new(struct releaser *releaser)
 	settings->max_delay_ns = NSEC_PER_SEC;
 	settings->reports_per_s = EBPH_REPORTS_PER_SECOND;
 	rig_attach_life(rig);
-	profile_make(rig);
+	rig_normal(rig, FIRST, KNOWN);
 	releaser->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	REQUIRE(releaser->epoll_fd >= 0, "%s", strerror(errno));
 	releaser->sink = (struct event_sink){.profiles = rig->profiles, .journal.fd = -1};

@@ -50,8 +50,7 @@ static void rig_make(struct rig *rig, uint32_t n_slots)
 	const struct support support = {.rung = ABORT_NONE,
 					.interrupts = rig->interrupts,
 					.defers = rig->defers ? HOOK_FMOD_RET : HOOK_NONE,
-					.refuses = HOOK_NONE,
-					.targets = HOOK_NONE};
+					.hooks = HOOK_NONE};
 	int r;
 
 	REQUIRE(!conf_new_default(&rig->conf), "no memory");
@@ -232,4 +231,15 @@ uint32_t rig_slot(const struct rig *rig, const char *path)
 			return slot;
 	}
 	return 0;
+}
+
+void rig_normal(struct rig *rig, uint64_t first, uint64_t n)
+{
+	int r;
+
+	for (uint64_t i = 0; i < 4 * n; i++)
+		rig_call(rig_hot_path_fd(rig), first + i % n);
+	rig_poll(rig);
+	r = profile_command(rig->profiles, rig_slot(rig, "/proc/self/exe"), EBPH_VERB_NORMALIZE);
+	REQUIRE(!r, "%s", strerror(-r));
 }

@@ -56,6 +56,13 @@ void rig_attach_all(struct rig *rig);
 /* The hot path's program, for rig_call(); it may be inherited across exec if made so. */
 int rig_hot_path_fd(const struct rig *rig);
 
+/**
+ * rig_normal() - makes the profile of this program a normal one.
+ * @first: it knows the calls from this one on
+ * @n:     so many of them, one after the other and again
+ */
+void rig_normal(struct rig *rig, uint64_t first, uint64_t n);
+
 /* The heads of all profiles, which may be mapped into memory. */
 int rig_heads_fd(const struct rig *rig);
 

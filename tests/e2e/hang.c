@@ -238,7 +238,6 @@ static void full_ring(void)
 	size_t room, n;
 	uint64_t left_out;
 	pid_t pid;
-	int r;
 
 	rig_new(&rig, 16);
 	settings = kernel_settings(rig.kernel);
@@ -247,11 +246,7 @@ static void full_ring(void)
 	settings->anomaly_limit = settings->tolerize_limit = UINT32_MAX;
 	settings->tolerance = settings->auto_tolerize = 0;
 	settings->heartbeat_ns = now_ns(CLOCK_MONOTONIC) + HOUR_NS;
-	for (uint64_t i = 0; i < 4 * KNOWN; i++)
-		rig_call(rig_hot_path_fd(&rig), FIRST + i % KNOWN);
-	rig_poll(&rig);
-	r = profile_command(rig.profiles, rig_slot(&rig, "/proc/self/exe"), EBPH_VERB_NORMALIZE);
-	REQUIRE(!r, "%s", strerror(-r));
+	rig_normal(&rig, FIRST, KNOWN);
 	room = bpf_map__max_entries(rig.kernel->skeleton->maps.stops) /
 	       sizeof(struct ebph_event_stop);
 	pid = fork();
