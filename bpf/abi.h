@@ -204,11 +204,14 @@ EBPH_ASSERT_SIZE(struct ebph_breaker, 32);
  */
 struct ebph_delay {
 	__u64 start_ns; /* CLOCK_BOOTTIME when the process began: a tgid alone may be another's */
-	__u64 due_ns;	/* CLOCK_MONOTONIC when it may go on; 0: it does */
+	__u64 due_ns;	/* CLOCK_MONOTONIC when it may go on; 0: it does; or EBPH_DUE_NOW */
 	__u32 foreign;	/* signal by which somebody else has stopped it meanwhile; 0: nobody */
 	__u32 released; /* not 0: it goes on already, the kernel has seen to that */
 };
 EBPH_ASSERT_SIZE(struct ebph_delay, 24);
+
+/* The kernel's timer is continuing it at this moment, or finds that it cannot. */
+#define EBPH_DUE_NOW 1ull
 
 /* Argument and result of ebph_release. */
 struct ebph_release {
@@ -361,6 +364,7 @@ EBPH_ASSERT_SIZE(struct ebph_event_doubt, 32);
 	X(EVENT_LIMITED, "event_limited", "events not sent: too many of one program in a second")  \
 	X(STOP_UNRECORDED, "stop_unrecorded", "stops not made: no room to record them")            \
 	X(STOP_FAILED, "stop_failed", "stops not made: the kernel refused the signal")             \
+	X(STOP_STRAY, "stop_stray", "stops undone: released before they were made")               \
 	X(STOP_NO_HEARTBEAT, "stop_no_heartbeat", "stops not made: the daemon was silent")         \
 	X(STOP_EXEMPT, "stop_exempt", "stops not made: the process is being traced")               \
 	X(CONTINUE_REFUSED, "continue_refused", "signals refused: SIGCONT to a delayed process")   \
@@ -433,5 +437,9 @@ struct ebph_merge {
 	__u64 word[EBPH_MERGE_WORDS];
 };
 EBPH_ASSERT_SIZE(struct ebph_merge, 16 + 8 * EBPH_MERGE_WORDS);
+
+/* Of seats for threads' states (seat.h) there are 2^9 pairs, 0.8 MB, to 2^12, 6 MB. */
+#define EBPH_SEAT_PAIRS_MIN_BITS 9
+#define EBPH_SEAT_PAIRS_MAX_BITS 12
 
 #endif

@@ -41,24 +41,27 @@ __hidden void guards_arm(__u64 due_ns)
  *
  * Return: the error that the call is to fail with, or 0.
  */
-static int guard(__u32 guards)
+static __noinline int guard_awake(__u32 guards)
 {
-	struct task_struct *task;
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_state *state;
 	__u32 call;
 
-	if (!guards_until_ns)
-		return 0;
-	task = bpf_get_current_task_btf();
 	if (task->flags & PF_IO_WORKER)
 		return 0; /* -ERESTARTNOINTR would reach the program */
-	state = bpf_task_storage_get(&tasks, task, NULL, 0);
+	state = state_of(task);
 	if (!state || !(state->flags & TASK_DELAYED))
 		return 0;
 	call = ebph_window_at(&state->window, 0);
 	if (!(guards & (1u << guard_of(call))))
 		return 0;
 	return delay_serve(task, state, call, 1) ? -ERESTARTNOINTR : 0;
+}
+
+/* What is seldom needed is a function of its own, for whose registers nobody else has to care. */
+static __always_inline int guard(__u32 guards)
+{
+	return guards_until_ns ? guard_awake(guards) : 0;
 }
 
 #define HOOK(hook, guards)                                                                         \

@@ -85,6 +85,7 @@ struct task_struct {
 	__u64 start_boottime; /* what /proc/PID/stat shows as starttime */
 	int pid;
 	int tgid;
+	void *bpf_storage; /* NULL: no program keeps anything for it */
 	struct signal_struct *signal;
 	unsigned int flags;  /* PF_IO_WORKER */
 	unsigned int ptrace; /* not 0: traced; a stop would confuse the tracer */

@@ -3,6 +3,7 @@
 #include "maps.h"
 
 struct tasks_map tasks SEC(".maps");
+struct seats_map seats SEC(".maps");
 struct profiles_map profiles SEC(".maps");
 struct heads_map heads SEC(".maps");
 struct pairs_map pairs SEC(".maps") = {};
@@ -23,5 +24,7 @@ struct ebph_settings settings SEC(".data");
 /* Written by the daemon before it loads the programs: see second.h. */
 const volatile bool preemptible = false;
 const volatile bool has_cgroups = false;
+const volatile __u32 seats_shift = 32 - EBPH_SEAT_PAIRS_MIN_BITS;
+const volatile bool lookups_fail = false;
 
 char LICENSE[] SEC("license") = "GPL";

@@ -17,6 +17,18 @@ struct tasks_map {
 	__type(value, struct task_state);
 };
 
+/*
+ * Two seats for threads' states, see seat.h. A seat without an owner is empty, and all zero. Mapped
+ * into memory by tests.
+ */
+struct seats_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1 << EBPH_SEAT_PAIRS_MIN_BITS);
+	__type(key, __u32);
+	__type(value, struct seat_pair);
+};
+
 /* Executable to slot. The daemon sizes it to twice the number of slots, see profile.c. */
 struct profiles_map {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -140,6 +152,7 @@ struct counters_map {
 };
 
 extern struct tasks_map tasks SEC(".maps");
+extern struct seats_map seats SEC(".maps");
 extern struct profiles_map profiles SEC(".maps");
 extern struct heads_map heads SEC(".maps");
 extern struct pairs_map pairs SEC(".maps");

@@ -39,25 +39,27 @@ struct release_timers_map {
 } release_timers SEC(".maps");
 
 /*
- * The signal first: where it fails, nothing has happened. It does wherever the timer has not
- * interrupted a user process (-EPERM, nmi_uaccess_okay() in kernel/trace/bpf_trace.c), as on a
- * processor that is idle. Two in a row may be too many: since 6.14 an interrupt of the processor's
- * own sends them, and has room for one (-EBUSY). So whom a terminal has stopped is left to ebphd.
+ * The record first, as stray_continue() wants it, and back if the signal fails. It does wherever
+ * the timer has not interrupted a user process (-EPERM, nmi_uaccess_okay() in
+ * kernel/trace/bpf_trace.c), as on a processor that is idle. Two in a row may be too many:
+ * since 6.14 an interrupt of the processor's own sends them, and has room for one (-EBUSY). So whom
+ * a terminal has stopped is left to ebphd.
  *
  * Return: not 0 when the process is to be tried again.
  */
 static int release(struct task_struct *task, struct ebph_delay *delay, __u64 due_ns)
 {
-	__u32 foreign = delay->foreign;
-
-	if (task->start_boottime != delay->start_ns || foreign == SIGTSTP)
+	if (task->start_boottime != delay->start_ns || delay->foreign == SIGTSTP ||
+	    __sync_val_compare_and_swap(&delay->due_ns, due_ns, EBPH_DUE_NOW) != due_ns)
 		return 0;
 	/* Whom somebody else has stopped, too, stays so. */
-	if (foreign != SIGSTOP && bpf_send_signal_task(task, SIGCONT, PIDTYPE_TGID, 0))
-		return 1;
-	if (__sync_val_compare_and_swap(&delay->due_ns, due_ns, 0) == due_ns)
-		delay->released = 1;
-	return 0;
+	if (delay->foreign == SIGSTOP || !bpf_send_signal_task(task, SIGCONT, PIDTYPE_TGID, 0)) {
+		if (__sync_val_compare_and_swap(&delay->due_ns, EBPH_DUE_NOW, 0) == EBPH_DUE_NOW)
+			delay->released = 1;
+		return 0;
+	}
+	/* Unless ebphd has released it meanwhile, or it was stopped anew. */
+	return __sync_val_compare_and_swap(&delay->due_ns, EBPH_DUE_NOW, due_ns) == EBPH_DUE_NOW;
 }
 
 /* The time of a process has come, or would have, had it not been delayed anew meanwhile. */
@@ -77,7 +79,9 @@ static int release_on_time(void *map, __u32 *tgid, struct release_timer *timer)
 			failed = release(task, delay, due_ns);
 			bpf_task_release(task);
 		}
-		due_ns = failed ? now_ns + RETRY_NS : 0;
+		due_ns = failed ? now_ns + RETRY_NS : delay->due_ns;
+		if (due_ns <= now_ns)
+			due_ns = 0; /* gone, or ebphd's */
 	}
 	if (due_ns)
 		bpf_timer_start(&timer->timer, due_ns, TIMER_ABS);
@@ -86,7 +90,22 @@ static int release_on_time(void *map, __u32 *tgid, struct release_timer *timer)
 	return 0;
 }
 
-/* Our own SIGSTOP is put on the queue of the current process, whose record is there already. */
+/*
+ * Whom we stop was released between its record and its stop, which may come late: by an interrupt
+ * of its own. SIGCONT has come before, or comes after and takes the stop off the queue.
+ */
+static struct ebph_delay *record_again(struct task_struct *target)
+{
+	struct ebph_delay *delay = record_of(target);
+
+	if (!delay)
+		return NULL;
+	delay->released = 0;
+	__sync_val_compare_and_swap(&delay->due_ns, 0, bpf_ktime_get_ns());
+	return delay;
+}
+
+/* Our own SIGSTOP is put on the queue of a process, whose record is there already. */
 SEC("tp_btf/signal_generate")
 int BPF_PROG(ebph_timer, int sig, struct kernel_siginfo *info, struct task_struct *target)
 {
@@ -97,6 +116,8 @@ int BPF_PROG(ebph_timer, int sig, struct kernel_siginfo *info, struct task_struc
 	if (!is_our_stop(sig, info, target))
 		return 0;
 	delay = delay_of(target);
+	if (!delay)
+		delay = record_again(target);
 	if (!delay)
 		return 0;
 	timer = bpf_map_lookup_elem(&release_timers, &tgid);

@@ -96,12 +96,27 @@ static __u64 delay_record(struct task_struct *task, __u64 due_ns)
 	seen = old->due_ns;
 	if (seen >= due_ns)
 		return seen;
-	if (!seen)
+	if (seen <= EBPH_DUE_NOW)
 		old->foreign = old->released = 0; /* of the last delay, and what came after it */
 	/* Who changes it under our hands is another thread of this process, or its release. */
 	if (__sync_val_compare_and_swap(&old->due_ns, seen, due_ns) != seen)
 		__sync_val_compare_and_swap(&old->due_ns, 0, due_ns);
 	return due_ns;
+}
+
+/*
+ * Has the current process been released since it was put on record, and before it was stopped? We
+ * may have been preempted between the two. Whoever released it believes that it goes on, and does
+ * not come again: so it is continued here. Should that fail, it goes on record once more, and he to
+ * whom the news goes will do it.
+ */
+static void stray_continue(struct task_struct *task, __u64 due_ns)
+{
+	if (delay_of(task))
+		return;
+	count(EBPH_COUNT_STOP_STRAY);
+	if (bpf_send_signal_thread(SIGCONT))
+		delay_record(task, due_ns);
 }
 
 /*
@@ -137,6 +152,8 @@ static int stop(struct task_struct *task, const struct task_state *state, __u32 
 	failed = bpf_send_signal_thread(SIGSTOP);
 	if (failed)
 		count(EBPH_COUNT_STOP_FAILED);
+	else
+		stray_continue(task, due_ns);
 	event->delay.start_ns = task->group_leader->start_boottime;
 	event->delay.due_ns = due_ns;
 	event->delay.foreign = 0;
@@ -432,7 +449,6 @@ int ebph_release_one(void *ctx)
 	if (!delay || delay->start_ns != release.start_ns)
 		return 0;
 	due_ns = delay->due_ns;
-	release.foreign = delay->foreign;
 	/*
 	 * Who is on record as waiting does wait: the timer's note may come late, when he who goes
 	 * on has been stopped anew already. It is of no use any more then.
@@ -443,6 +459,9 @@ int ebph_release_one(void *ctx)
 		delay->released = 0;
 	if (due_ns <= release.now_ns)
 		due_ns = __sync_val_compare_and_swap(&delay->due_ns, due_ns, 0);
+	if (due_ns == EBPH_DUE_NOW) /* our SIGCONT comes in any case */
+		__sync_val_compare_and_swap(&delay->due_ns, EBPH_DUE_NOW, 0);
+	release.foreign = delay->foreign; /* nobody writes it any more */
 	if (due_ns > release.now_ns)
 		release.due_ns = due_ns;
 	return 0;

@@ -78,26 +78,38 @@ __hidden void guards_arm(__u64 due_ns);
 __hidden int delay_serve(struct task_struct *task, struct task_state *state, __u32 call,
 			 __u32 deferred);
 
-/* The record of a process that is delayed now; 0: it is not. */
-static inline struct ebph_delay *delay_of(struct task_struct *target)
+/* The record of a process that is or was delayed; 0: there is none. */
+static inline struct ebph_delay *record_of(struct task_struct *target)
 {
 	struct ebph_delay *delay;
 	__u32 tgid = target->tgid;
 
 	delay = bpf_map_lookup_elem(&delayed, &tgid);
-	if (!delay || !delay->due_ns || delay->start_ns != target->group_leader->start_boottime)
+	if (!delay || delay->start_ns != target->group_leader->start_boottime)
 		return 0;
 	return delay;
 }
 
+/* The record of a process that is delayed now; 0: it is not. */
+static inline struct ebph_delay *delay_of(struct task_struct *target)
+{
+	struct ebph_delay *delay = record_of(target);
+
+	return delay && delay->due_ns > EBPH_DUE_NOW ? delay : 0;
+}
+
 #define SEND_SIG_PRIV 1 /* include/linux/sched/signal.h: the kernel itself sends it */
 
-/* Is a signal that comes by at signal_generate the stop that we have sent to ourselves? */
+/*
+ * Is a signal that comes by at signal_generate the stop that we have sent to ourselves? The kernel
+ * itself sends SIGSTOP to nobody but whom ptrace() attaches to. It need not be sent by the thread
+ * that it is for: in bpf_send_signal_common() an interrupt may do it, and a thread of the kernel on
+ * PREEMPT_RT.
+ */
 static inline int is_our_stop(int sig, const struct kernel_siginfo *info,
 			      const struct task_struct *target)
 {
-	return sig == SIGSTOP && (unsigned long)info == SEND_SIG_PRIV &&
-	       target->tgid == (int)(bpf_get_current_pid_tgid() >> 32);
+	return sig == SIGSTOP && (unsigned long)info == SEND_SIG_PRIV && !target->ptrace;
 }
 
 #endif

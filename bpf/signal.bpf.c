@@ -65,6 +65,9 @@ int BPF_PROG(ebph_generate, int sig, struct kernel_siginfo *info, struct task_st
 		return 0;
 	if (is_our_stop(sig, info, target))
 		return 0;
+	/* Of PTRACE_ATTACH, or for a debugger's own ends: it does not outlast him. */
+	if (sig == SIGSTOP && target->ptrace && !group)
+		return 0;
 	delay = delay_of(target);
 	if (!delay)
 		return 0;

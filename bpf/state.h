@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One thread, as the programs keep it in task storage. Pure C: tests read it through a pidfd. */
+/* One thread, as the programs keep it. Pure C: tests read it. */
 #ifndef EBPH_STATE_H
 #define EBPH_STATE_H
 
@@ -18,7 +18,7 @@ struct saved_frame {
 	__u32 unseen; /* of the task's state, which goes with TASK_TARGET */
 };
 
-/* One thread. Task storage: the kernel frees it with the thread, and no flood can evict it. */
+/* One thread. It is kept in a seat or in task storage: seat.h. */
 struct task_state {
 	struct ebph_window window;
 	__u32 slot;	  /* of the profile; 0: none yet */
@@ -32,12 +32,19 @@ struct task_state {
 	__u64 delay_ns; /* that led to it */
 	__u32 recent;	/* and the recent anomalies that did */
 	__u32 unseen;	/* distances at which the last call that was answered was so */
+	__u32 tid;	/* for who reads it from outside; 0: it has exited */
 	__u64 mm;	/* address of its mm_struct, which every exec replaces; for exec_missed() */
 	struct saved_frame saved[EBPH_FRAMES]; /* the oldest first */
 	struct ebph_window verified[EBPH_VERIFIED_SETS][EBPH_VERIFIED_WAYS];
 };
 
 _Static_assert(sizeof(struct task_state) <= 1024, "a thread's state takes at most 1 KB");
+
+/* A value of the map seats. */
+struct seat_pair {
+	__u64 owner[2]; /* address of its task_struct; 0: empty */
+	struct task_state state[2];
+};
 
 /* task_state.flags; while all are clear, a call needs no more than the window to be judged. */
 #define TASK_IGNORED  1u   /* the daemon and its guardian */

@@ -34,18 +34,25 @@ static __always_inline void verified_add(struct task_state *task, __u32 generati
 	set[0] = task->window;
 }
 
-/* A call whose window is not known to be whole, or of a thread with recent anomalies. */
-static void call_judge(struct task_struct *task, struct task_state *state, __u32 call,
-		       __u32 generation)
+/*
+ * A call whose window is not known to be whole, or of a thread with recent anomalies.
+ *
+ * A global function, as the next: the verifier goes through it once, and not for each kind of place
+ * that a state can be in and each way to here. Return: 0, for one must.
+ */
+int call_judge(struct task_state *state, __u32 call, __u32 generation)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct verdict verdict = {};
 	__u32 anomaly;
 	int failed;
 
+	if (!state)
+		return 0;
 	if (!state->slot) {
 		/* No slot was free before. What was not learned must not come in as a window. */
 		if (!task_adopt(task) || !state->slot)
-			return;
+			return 0;
 		ebph_window_shift(&state->window, call);
 	}
 	failed = profile_judge(state, &verdict);
@@ -57,17 +64,25 @@ static void call_judge(struct task_struct *task, struct task_state *state, __u32
 		frame_pop(task, state);
 	else if (!failed && !verdict.unseen)
 		verified_add(state, generation);
+	return 0;
 }
 
 /*
  * Of a thread with flags: is @call a new one? Not if it is the last one made again after a
  * signal; that is known from what the call returned when it was interrupted, so nobody can claim
  * it. What was decided about the last call ends here.
+ *
+ * Return: not 0 for a new one.
  */
-static int call_is_new(struct task_struct *task, struct task_state *state, __u32 call)
+int call_is_new(struct task_state *state, __u32 call)
 {
-	__u32 flags = state->flags, last = ebph_window_at(&state->window, 0);
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 flags, last;
 
+	if (!state)
+		return 0;
+	flags = state->flags;
+	last = ebph_window_at(&state->window, 0);
 	if (flags & TASK_IGNORED)
 		return 0;
 	if (flags & TASK_UNLISTED) {
@@ -103,7 +118,10 @@ static __always_inline void call_take(struct task_struct *task, struct task_stat
 {
 	__u32 generation = settings.generation; /* before the pairs are looked at */
 
-	if (state->flags && !call_is_new(task, state, call))
+	/* Out of scope, as before: that costs no call of a function. */
+	if (state->flags == TASK_UNLISTED && state->generation == generation)
+		return;
+	if (state->flags && !call_is_new(state, call))
 		return;
 	ebph_window_shift(&state->window, call);
 	state->calls++;
@@ -116,12 +134,13 @@ static __always_inline void call_take(struct task_struct *task, struct task_stat
 			return;
 		}
 	}
-	call_judge(task, state, call, generation);
+	call_judge(state, call, generation);
 }
 
-static __always_inline struct task_state *state_of(struct task_struct *task)
+/* The state of the current thread, which is followed from now on if it was not. */
+static __always_inline struct task_state *state_sure(struct task_struct *task)
 {
-	struct task_state *state = bpf_task_storage_get(&tasks, task, NULL, 0);
+	struct task_state *state = state_of(task);
 
 	return state ? state : task_adopt(task);
 }
@@ -143,7 +162,7 @@ SEC("raw_tp/sys_enter")
 int ebph_sys_enter(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct task_state *state = state_of(task);
+	struct task_state *state = state_sure(task);
 
 	if (state) {
 		seen_mark(state, SEEN_CALL);
@@ -164,7 +183,7 @@ SEC("?tp/raw_syscalls/sys_enter")
 int ebph_sys_enter_p(struct sys_enter_record *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct task_state *state = state_of(task);
+	struct task_state *state = state_sure(task);
 
 	if (state)
 		call_enter(task, state, ctx->nr);
@@ -175,7 +194,7 @@ SEC("?raw_tp/sys_enter")
 int ebph_sys_enter2(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct task_state *state = state_of(task);
+	struct task_state *state = state_sure(task);
 
 	if (state && !seen_take(state, SEEN_CALL))
 		call_enter(task, state, ctx->args[1]);
@@ -188,8 +207,8 @@ __hidden struct task_state *call_late(struct task_struct *task)
 	__u32 call;
 
 	if (!preemptible || !task->mm) /* a thread of the kernel makes no calls */
-		return bpf_task_storage_get(&tasks, task, NULL, 0);
-	state = state_of(task);
+		return state_of(task);
+	state = state_sure(task);
 	if (!state || (state->flags & TASK_IGNORED))
 		return state;
 	call = call_of(task);
@@ -208,7 +227,7 @@ __hidden struct task_state *call_late(struct task_struct *task)
 static int uring_submit(struct io_kiocb *request)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct task_state *state = state_of(task);
+	struct task_state *state = state_sure(task);
 
 	if (state) {
 		seen_mark(state, SEEN_URING);
@@ -234,7 +253,7 @@ SEC("?tp_btf/io_uring_submit_req")
 int BPF_PROG(ebph_uring_req2, struct io_kiocb *request)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct task_state *state = state_of(task);
+	struct task_state *state = state_sure(task);
 
 	if (state && !seen_take(state, SEEN_URING))
 		call_take(task, state, ebph_call_uring(request->opcode));

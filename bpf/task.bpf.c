@@ -93,12 +93,19 @@ static void task_follow(struct task_state *task, struct file *file, const void *
 	profile_announce(slot, &exe, user_path);
 }
 
+/* Whose state it is, and in which memory. */
+static void state_name(struct task_state *state, struct task_struct *task)
+{
+	state->tid = task->pid;
+	state->mm = (__u64)task->mm;
+}
+
 /* Puts a thread into the profile of what it executes now. */
 static void task_refollow(struct task_struct *task, struct task_state *state, __u32 run)
 {
 	struct mm_struct *mm = task->mm;
 
-	state->mm = (__u64)mm;
+	state_name(state, task);
 	task_follow(state, mm ? mm->exe_file : NULL, NULL, run);
 }
 
@@ -118,24 +125,13 @@ static void task_leave(struct task_state *state)
  */
 static void thread_continue(struct task_struct *task, struct task_state *state)
 {
-	struct task_state *leader = bpf_task_storage_get(&tasks, task->group_leader, NULL, 0);
+	struct task_state *leader = state_of(task->group_leader);
 
 	if (leader)
 		state->frame = leader->frame;
 	/* Not empty: the first operation of each ring could be anything then. */
 	if (task->flags & PF_IO_WORKER)
 		ebph_window_shift(&state->window, EBPH_CALL_POLLER);
-}
-
-/* The state of a thread, made if there is none. Return: NULL: no memory for it, counted. */
-static struct task_state *state_make(struct task_struct *task)
-{
-	struct task_state *state;
-
-	state = bpf_task_storage_get(&tasks, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!state)
-		count(EBPH_COUNT_NO_TASK_STATE);
-	return state;
 }
 
 __hidden struct task_state *task_adopt(struct task_struct *task)
@@ -169,7 +165,7 @@ static int fork_take(struct task_struct *parent, struct task_struct *child)
 {
 	struct task_state *from, *to;
 
-	from = bpf_task_storage_get(&tasks, parent, NULL, 0);
+	from = state_of(parent);
 	if (!from)
 		return 0; /* both are adopted at their next calls */
 	to = state_make(child);
@@ -180,7 +176,7 @@ static int fork_take(struct task_struct *parent, struct task_struct *child)
 	to->flags &= TASK_IGNORED | TASK_UNLISTED | TASK_DRILL;
 	to->calls = 0; /* the parent will flush its own */
 	to->seen = 0;
-	to->mm = (__u64)child->mm;
+	state_name(to, child);
 	if (to->slot)
 		profile_enter(to->slot, 0);
 	return 0;
@@ -196,8 +192,9 @@ SEC("?tp_btf/sched_process_fork")
 int BPF_PROG(ebph_fork2, struct task_struct *parent, struct task_struct *child)
 {
 	/* The child has not run yet: what it has is from the first program. */
-	if (bpf_task_storage_get(&tasks, child, NULL, 0) ||
-	    !bpf_task_storage_get(&tasks, parent, NULL, 0))
+	struct task_state *state = state_of(child);
+
+	if ((state && state->tid == (__u32)child->pid) || !state_of(parent))
 		return 0;
 	count(EBPH_COUNT_RESCUED);
 	return fork_take(parent, child);
@@ -213,7 +210,7 @@ static int exec_take(struct task_struct *task, struct task_state *state, struct 
 		exec_settle(task, state, bprm->file); /* where the hook was missed */
 	task_leave(state);
 	state->flags = 0;
-	state->mm = (__u64)task->mm;
+	state_name(state, task); /* the leader's, if another thread has made the call */
 	task_follow(state, bprm->file, (const void *)bprm->exec, 1);
 	return 0;
 }
@@ -240,6 +237,17 @@ int BPF_PROG(ebph_exec2, struct task_struct *task, int old_pid, struct linux_bin
 	return 0;
 }
 
+/* Its recent anomalies stay: threads that it leaves behind may ask for them. */
+static void state_clean(struct task_state *state)
+{
+	ebph_window_clear(&state->window);
+	__builtin_memset(state->verified, 0, sizeof(state->verified));
+	state->flags = 0;
+	state->depth = 0;
+	state->mm = 0;
+	state->tid = 0; /* another one may have it before this state is freed */
+}
+
 static int exit_take(struct task_struct *task, struct task_state *state)
 {
 	__u32 tgid = task->tgid;
@@ -249,15 +257,17 @@ static int exit_take(struct task_struct *task, struct task_state *state)
 			    NULL); /* killed within an execve: to be told all the same */
 	if (!task->signal->live.counter)
 		bpf_map_delete_elem(&delayed, &tgid); /* the process is gone, nothing to release */
-	if (state)
+	if (state) {
 		task_leave(state);
+		state_clean(state);
+	}
 	return 0;
 }
 
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(ebph_exit, struct task_struct *task)
 {
-	struct task_state *state = bpf_task_storage_get(&tasks, task, NULL, 0);
+	struct task_state *state = state_of(task);
 
 	if (state)
 		seen_mark(state, SEEN_EXIT);
@@ -267,7 +277,7 @@ int BPF_PROG(ebph_exit, struct task_struct *task)
 SEC("?tp_btf/sched_process_exit")
 int BPF_PROG(ebph_exit2, struct task_struct *task)
 {
-	struct task_state *state = bpf_task_storage_get(&tasks, task, NULL, 0);
+	struct task_state *state = state_of(task);
 
 	return state && seen_take(state, SEEN_EXIT) ? 0 : exit_take(task, state);
 }
@@ -405,7 +415,7 @@ int BPF_PROG(ebph_signal, int sig, struct kernel_siginfo *info, struct k_sigacti
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_state *state;
 
-	state = bpf_task_storage_get(&tasks, task, NULL, 0);
+	state = state_of(task);
 	if (state) {
 		seen_mark(state, SEEN_SIGNAL);
 		signal_take(task, state, action);
@@ -419,7 +429,7 @@ int BPF_PROG(ebph_signal2, int sig, struct kernel_siginfo *info, struct k_sigact
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_state *state;
 
-	state = bpf_task_storage_get(&tasks, task, NULL, 0);
+	state = state_of(task);
 	if (state && !seen_take(state, SEEN_SIGNAL))
 		signal_take(task, state, action);
 	return 0;
@@ -436,7 +446,7 @@ int BPF_PROG(ebph_interrupt, struct pt_regs *regs)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_state *state;
 
-	state = bpf_task_storage_get(&tasks, task, NULL, 0);
+	state = state_of(task);
 	if (state && state->slot && call_restarts(task, state, NULL))
 		state->flags |= TASK_RESTART;
 	return 0;
@@ -453,8 +463,7 @@ int ebph_introduce(__u32 *who)
 		settings.guardian_tgid = tgid;
 	else if (*who == EBPH_OURS_DAEMON)
 		settings.self_tgid = tgid;
-	state = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), NULL,
-				     BPF_LOCAL_STORAGE_GET_F_CREATE);
+	state = state_make(bpf_get_current_task_btf());
 	if (!state)
 		return -1;
 	state->flags = TASK_IGNORED;

@@ -4,7 +4,7 @@
 #define EBPH_TASK_H
 
 #include "kernel.h"
-#include "maps.h"
+#include "seat.h"
 
 /**
  * task_adopt() - begins to follow the current thread, which ran before we came.

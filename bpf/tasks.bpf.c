@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A walk over all threads, for those who ask what is going on, and who let somebody go. */
 #include "kernel.h"
-#include "maps.h"
+#include "seat.h"
 
 /* Whose threads are pardoned: EBPH_PARDON_*. Written by the daemon, which is one thread. */
 __u32 ebph_pardon;
@@ -39,8 +39,9 @@ int ebph_threads(struct bpf_iter__task *ctx)
 
 	if (!task)
 		return 0;
-	state = bpf_task_storage_get(&tasks, task, NULL, 0);
-	if (!state || !state->slot)
+	state = state_of(task);
+	/* It may have ended, and its seat be another's. */
+	if (!state || !state->slot || state->tid != (__u32)task->pid)
 		return 0;
 	if (ebph_pardon != EBPH_PARDON_NOBODY && is_pardoned(task))
 		pardon(state);

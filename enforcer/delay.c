@@ -159,13 +159,15 @@ int delay_add(struct delays *delays, uint32_t pid, const struct ebph_delay *dela
 
 void delay_process_ended(struct delays *delays, int pidfd)
 {
-	for (size_t i = 0; i < delays->n; i++) {
-		if (delays->heap[i].pidfd == pidfd) {
-			heap_remove(delays, i);
-			timer_arm(delays);
-			return;
-		}
-	}
+	size_t i = 0;
+
+	while (i < delays->n && delays->heap[i].pidfd != pidfd)
+		i++;
+	/* The news may be of one before, which was closed since; the number is another's then. */
+	if (i == delays->n || !process_has_ended(pidfd))
+		return;
+	heap_remove(delays, i);
+	timer_arm(delays);
 }
 
 int pidfd_continue(int pidfd, uint32_t foreign)

@@ -38,7 +38,8 @@ void delays_free(struct delays *delays);
  */
 int delay_add(struct delays *delays, uint32_t pid, const struct ebph_delay *delay);
 
-/* To be called when a pidfd in .epoll_fd is readable: that process need not be released. */
+/* To be called when a pidfd in .epoll_fd is readable: if that process has ended, it need not be
+ * released. */
 void delay_process_ended(struct delays *delays, int pidfd);
 
 /* To be called when .timer_fd is readable: releases who is due. */
@@ -46,6 +47,15 @@ void delays_run(struct delays *delays);
 
 /* Releases everybody, due or not. */
 void delays_release(struct delays *delays);
+
+/**
+ * delays_sweep() - looks for processes on record that should have gone on a second ago, and that
+ * nobody would release any more. They are due then. To be called now and then: there should be
+ * none, but a host must not hang by what we have not thought of.
+ *
+ * Return: how many there were.
+ */
+unsigned int delays_sweep(struct delays *delays);
 
 /* Is a process waiting for its release? */
 bool delay_has(const struct delays *delays, uint32_t pid);

@@ -25,6 +25,7 @@
 
 #define TICK_NS	     (NSEC_PER_SEC / 2) /* well below EBPH_HEARTBEAT_LIMIT_NS */
 #define REPORT_TICKS 120
+#define SWEEP_TICKS  2
 
 struct enforcer {
 	struct conf *conf;
@@ -337,6 +338,7 @@ static void report(struct enforcer *enforcer, bool asked)
 static void on_signal(struct enforcer *enforcer)
 {
 	struct signalfd_siginfo info;
+	int status;
 	pid_t pid;
 
 	while (read(enforcer->signal_fd, &info, sizeof(info)) == sizeof(info)) {
@@ -355,8 +357,8 @@ static void on_signal(struct enforcer *enforcer)
 			enforcer->stopping = true;
 			continue;
 		}
-		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-			enforcing_child_ended(&enforcer->enforcing, pid);
+		while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0)
+			enforcing_child_changed(&enforcer->enforcing, pid, status);
 	}
 }
 
@@ -424,7 +426,9 @@ static void on_tick(struct enforcer *enforcer)
 	kernel_guards_rest(enforcer->kernel);
 	response_tick(&enforcer->response, &enforcer->sink);
 	stock(enforcer);
-	if (++enforcer->ticks % REPORT_TICKS == 0)
+	if (++enforcer->ticks % SWEEP_TICKS == 0)
+		delays_sweep(enforcer->delays);
+	if (enforcer->ticks % REPORT_TICKS == 0)
 		report(enforcer, false);
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "enforcer/enforcing.h"
 
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "enforcer/guardian.h"
 #include "enforcer/log.h"
@@ -74,10 +76,15 @@ int enforcing_begin(struct enforcing *enforcing)
 	return guardian_renew(enforcing);
 }
 
-void enforcing_child_ended(struct enforcing *enforcing, pid_t pid)
+void enforcing_child_changed(struct enforcing *enforcing, pid_t pid, int status)
 {
 	if (pid != enforcing->guardian)
 		return;
+	if (WIFSTOPPED(status)) {
+		kill(pid, SIGCONT);
+		log_warn("the guardian was stopped: it goes on");
+		return;
+	}
 	log_warn("the guardian died: starting another");
 	enforcing->guardian = 0;
 	guardian_renew(enforcing);

@@ -36,8 +36,8 @@ int enforcing_possible(const struct conf *conf, enum abort_rung rung);
  */
 int enforcing_begin(struct enforcing *enforcing);
 
-/* A child has ended: if it was the guardian, starts another. */
-void enforcing_child_ended(struct enforcing *enforcing, pid_t pid);
+/* A child has ended or was stopped, by its wait status: if it is the guardian, mends that. */
+void enforcing_child_changed(struct enforcing *enforcing, pid_t pid, int status);
 
 /* Now and then: sees to it that there is a guardian, or nobody is stopped. */
 void enforcing_tick(struct enforcing *enforcing);

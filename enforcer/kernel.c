@@ -33,16 +33,28 @@ static bool has_capability(cap_value_t capability)
 	return value == CAP_SET;
 }
 
-/* Pids that BPF reports are the host's: from another namespace we would signal strangers. */
-static bool in_host_pid_namespace(void)
+/* Return: is a namespace of ours @host, or does the kernel not know such ones? */
+static bool in_namespace(const char *path, const char *host)
 {
 	char name[64];
-	ssize_t n = readlink("/proc/self/ns/pid", name, sizeof(name) - 1);
+	ssize_t n = readlink(path, name, sizeof(name) - 1);
 
 	if (n < 0)
-		return false;
+		return errno == ENOENT;
 	name[n] = '\0';
-	return !strcmp(name, "pid:[4026531836]"); /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
+	return !strcmp(name, host);
+}
+
+/*
+ * Pids that BPF reports are the host's: from another namespace we would signal strangers; and from
+ * another time namespace we would take everybody for a stranger.
+ */
+static bool in_host_namespaces(void)
+{
+	/* PROC_PID_INIT_INO and PROC_TIME_INIT_INO, include/linux/proc_ns.h */
+	return !access("/proc/self/ns/pid", F_OK) &&
+	       in_namespace("/proc/self/ns/pid", "pid:[4026531836]") &&
+	       in_namespace("/proc/self/ns/time", "time:[4026531834]");
 }
 
 unsigned int kernel_version(void)
@@ -71,15 +83,31 @@ int kernel_check(const char **ret_reason)
 			      "with CONFIG_DEBUG_INFO_BTF=y, and mount /sys";
 		return -ENOTSUP;
 	}
-	if (!in_host_pid_namespace()) {
-		*ret_reason = "ebphd is in a container's pid namespace, or /proc is not mounted: "
-			      "run it on the host itself";
+	if (!in_host_namespaces()) {
+		*ret_reason =
+			"ebphd is in a container's pid or time namespace, or /proc is not mounted: "
+			"run it on the host itself";
 		return -ENOTSUP;
 	}
 	return 0;
 }
 
 /* ---- life ------------------------------------------------------------------------------ */
+
+/* A pair of seats for each thread that there is now, of the kernel's too, which need none. */
+static int seats_resize(struct ebph_bpf *skeleton)
+{
+	AUTO_FCLOSE FILE *file = fopen("/proc/loadavg", "re");
+	uint32_t bits = EBPH_SEAT_PAIRS_MIN_BITS;
+	unsigned int threads;
+
+	if (!file || fscanf(file, "%*s %*s %*s %*u/%u", &threads) != 1)
+		threads = 0;
+	while (bits < EBPH_SEAT_PAIRS_MAX_BITS && 1u << bits < threads)
+		bits++;
+	skeleton->rodata->seats_shift = 32 - bits;
+	return bpf_map__set_max_entries(skeleton->maps.seats, 1u << bits);
+}
 
 static int maps_resize(struct ebph_bpf *skeleton, uint32_t n_slots)
 {
@@ -97,7 +125,7 @@ static int maps_resize(struct ebph_bpf *skeleton, uint32_t n_slots)
 		r = bpf_map__set_max_entries(skeleton->maps.pairs, n_slots);
 	if (!r)
 		r = bpf_map__set_max_entries(skeleton->maps.free_slots, n_slots);
-	return r;
+	return r ? r : seats_resize(skeleton);
 }
 
 static int heads_map(struct kernel *kernel)
@@ -142,6 +170,8 @@ int kernel_new(const struct conf *conf, const struct support *support, struct ke
 		r = ebph_bpf__load(kernel->skeleton);
 	if (!r)
 		r = heads_map(kernel);
+	if (!r)
+		r = programs_attach_first(kernel);
 	if (r) {
 		kernel_free(kernel);
 		return r;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/membarrier.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -28,7 +29,7 @@ static int stat_read(uint32_t pid, char *text, size_t size, const char **ret_fie
 	/* Not a line: the name may hold anything, line ends and brackets too. */
 	n = fread(text, 1, size - 1, file);
 	if (!n)
-		return -ESRCH;
+		return ferror(file) ? -errno : -EIO;
 	text[n] = '\0';
 	end = strrchr(text, ')');
 	if (!end)
@@ -84,15 +85,24 @@ int process_open(uint32_t pid, uint64_t start_ns)
 	uint64_t ticks = 0;
 	int r;
 
-	if (pidfd < 0)
-		return -errno;
+	if (pidfd < 0) /* EINVAL, since 6.15 ENOENT: a thread of another process has that number */
+		return errno == EINVAL || errno == ENOENT ? -ESRCH : -errno;
 	/* Asked after the pidfd is held: what /proc says is about that process, or it is gone. */
 	r = start_ticks(pid, &ticks);
-	if (r)
-		return r;
+	if (r && process_has_ended(pidfd))
+		return -ESRCH;
+	if (r) /* -ESRCH of a process that lives: there is no /proc */
+		return r == -ESRCH ? -EIO : r;
 	if (ticks != start_ns / ns_per_tick)
 		return -ESRCH;
 	return TAKE_FD(pidfd);
+}
+
+bool process_has_ended(int pidfd)
+{
+	struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+
+	return poll(&ended, 1, 0) > 0;
 }
 
 int process_signal(int pidfd, int signal)
@@ -122,14 +132,13 @@ void standard_streams_leave(void)
 /* A change of a map of maps waits for them (maybe_wait_bpf_programs() in kernel/bpf/syscall.c). */
 static int map_change_wait(void)
 {
-	static int inner = -1, outer = -1;
+	AUTO_CLOSE int inner = -1, outer = -1;
 	LIBBPF_OPTS(bpf_map_create_opts, opts);
 	__u32 key = 0;
 
-	if (inner < 0)
-		inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "ebph_wait", sizeof(key), 8, 1, NULL);
+	inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "ebph_wait", sizeof(key), 8, 1, NULL);
 	opts.inner_map_fd = (__u32)inner;
-	if (inner >= 0 && outer < 0)
+	if (inner >= 0)
 		outer = bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "ebph_waits", sizeof(key),
 				       sizeof(__u32), 1, &opts);
 	return outer < 0 ? -1 : bpf_map_update_elem(outer, &key, &inner, BPF_ANY);

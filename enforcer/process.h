@@ -12,9 +12,13 @@
  * process_open() - a pidfd for a process, if it is the one that began at @start_ns.
  * @start_ns: CLOCK_BOOTTIME; compared in clock ticks, as /proc shows it
  *
- * Return: a pidfd, owned by the caller; -ESRCH when it is gone; -errno.
+ * Return: a pidfd, owned by the caller; -ESRCH when it is gone; -errno when that is not known: no
+ * descriptor, no memory, /proc cannot be read.
  */
 int process_open(uint32_t pid, uint64_t start_ns);
+
+/* Has the process of a pidfd ended? */
+bool process_has_ended(int pidfd);
 
 /* Return: 0; -ESRCH when the process is gone; -errno. */
 int process_signal(int pidfd, int signal);

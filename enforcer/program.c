@@ -29,12 +29,16 @@ static const struct {
  */
 #define SURE_PROGRAM "ebph_sys_enter_p"
 
+/* It gives back what the others take: bpf/seat.h. */
+#define SEATS_PROGRAM "ebph_free"
+
 static const struct {
 	const char *first, *twin;
 } twins[] = {
 	{"ebph_sys_enter", "ebph_sys_enter2"}, {"ebph_fork", "ebph_fork2"},
 	{"ebph_exec", "ebph_exec2"},	       {"ebph_exit", "ebph_exit2"},
 	{"ebph_signal", "ebph_signal2"},       {"ebph_uring_req", "ebph_uring_req2"},
+	{SEATS_PROGRAM, SEATS_PROGRAM "2"},
 };
 
 /* The tracepoint of a submission to io_uring has had two names. */
@@ -179,6 +183,7 @@ int programs_select(struct kernel *kernel, bool interrupts)
 	kernel->preemptible = kernel_version() >= KERNEL(7, 0);
 	skeleton->rodata->preemptible = kernel->preemptible;
 	skeleton->rodata->abort_by_kill = kernel->rung == ABORT_KILL;
+	skeleton->rodata->lookups_fail = kernel_version() < KERNEL(6, 2);
 	skeleton->rodata->has_cgroups =
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT,
 					BPF_FUNC_get_current_ancestor_cgroup_id, NULL) == 1;
@@ -297,6 +302,15 @@ int programs_ask_targets(struct kernel *kernel)
 	return rung_attach(kernel, hook_abort_rung(kernel->hooks));
 }
 
+int programs_attach_first(struct kernel *kernel)
+{
+	int r = program_attach(kernel, SEATS_PROGRAM);
+
+	if (!r && kernel->preemptible)
+		r = program_attach(kernel, SEATS_PROGRAM "2");
+	return r;
+}
+
 int programs_attach(struct kernel *kernel)
 {
 	int r = ebph_bpf__attach(kernel->skeleton);
@@ -309,12 +323,13 @@ int programs_attach(struct kernel *kernel)
 
 /* ---- what was missed ------------------------------------------------------------------- */
 
-static bool is_twin(const char *name)
+/* Is it a loss if this program is skipped? Not one whose twin leaves no mark, and not a twin. */
+static bool is_missed(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(twins); i++)
 		if (!strcmp(twins[i].twin, name))
-			return true;
-	return false;
+			return false;
+	return strcmp(name, SEATS_PROGRAM) != 0;
 }
 
 uint64_t kernel_missed_runs(struct kernel *kernel)
@@ -326,7 +341,7 @@ uint64_t kernel_missed_runs(struct kernel *kernel)
 		struct bpf_prog_info info = {};
 		__u32 size = sizeof(info);
 
-		if (bpf_program__fd(program) >= 0 && !is_twin(bpf_program__name(program)) &&
+		if (bpf_program__fd(program) >= 0 && is_missed(bpf_program__name(program)) &&
 		    !bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
 			sum += info.recursion_misses;
 	}

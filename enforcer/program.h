@@ -21,6 +21,9 @@ int programs_arm(struct kernel *kernel);
 /* Attaches those that know what an execve executes. Return: 0; -ENOTSUP: there are none; -errno. */
 int programs_ask_targets(struct kernel *kernel);
 
+/* Attaches what must be there before any other program runs. Return: 0 or -errno. */
+int programs_attach_first(struct kernel *kernel);
+
 /*
  * Attaches all others. To enforce, programs_arm() comes first: the answer before the question, no
  * anomaly may come while nothing could answer it. Return: 0 or -errno.

@@ -2,6 +2,7 @@
 /* Releasing everyone: by the guardian, by the next start, by `ebphd --release`. */
 #include <bpf/bpf.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/file.h>
@@ -14,31 +15,59 @@
 #include "enforcer/util.h"
 
 #define PIN_NAME "delayed"
+#define LOST_NS	 NSEC_PER_SEC /* so long overdue, nobody will release it */
+#define WALK_MAX 65536	      /* a walk begins anew where a record was deleted under it */
 
 int process_continue(uint32_t pid, uint64_t start_ns, uint32_t foreign)
 {
 	AUTO_CLOSE int pidfd = process_open(pid, start_ns);
 
-	return pidfd < 0 ? pidfd : pidfd_continue(pidfd, foreign);
+	if (pidfd >= 0)
+		return pidfd_continue(pidfd, foreign);
+	if (pidfd == -ESRCH)
+		return -ESRCH;
+	if (foreign == SIGSTOP)
+		return 0;
+	/* Not known whether it is still the same: one SIGCONT too many is the lesser evil. */
+	return kill((pid_t)pid, SIGCONT) ? -errno : 0;
 }
 
-/* Walks over the records. Return: how many processes were continued. */
+/* A walk over the records of those who are due. */
+struct walk {
+	int map_fd;
+	uint64_t due_before_ns; /* CLOCK_MONOTONIC, this moment included */
+	__u32 pid;		/* where it is */
+	unsigned int steps;	/* how many records it has seen */
+};
+
+/* Goes on to the next. Return: false at the end. */
+static bool walk_next(struct walk *walk, struct ebph_delay *ret)
+{
+	while (walk->steps < WALK_MAX &&
+	       !bpf_map_get_next_key(walk->map_fd, walk->steps ? &walk->pid : NULL, &walk->pid)) {
+		walk->steps++;
+		if (!bpf_map_lookup_elem(walk->map_fd, &walk->pid, ret) && ret->due_ns &&
+		    ret->due_ns <= walk->due_before_ns)
+			return true;
+	}
+	return false;
+}
+
+/* Return: how many processes were continued. */
 static unsigned int records_release(int map_fd, uint64_t due_before_ns, bool clear)
 {
+	struct walk walk = {.map_fd = map_fd, .due_before_ns = due_before_ns};
 	struct ebph_delay delay;
-	__u32 key, *previous = NULL;
 	unsigned int released = 0;
+	int r;
 
-	/* Nothing is deleted while we walk: a walk that loses its place begins anew. */
-	for (; !bpf_map_get_next_key(map_fd, previous, &key); previous = &key) {
-		if (bpf_map_lookup_elem(map_fd, &key, &delay) || !delay.due_ns ||
-		    delay.due_ns > due_before_ns)
-			continue;
-		released += !process_continue(key, delay.start_ns, delay.foreign);
-		if (!clear)
+	while (walk_next(&walk, &delay)) {
+		r = process_continue(walk.pid, delay.start_ns, delay.foreign);
+		released += !r;
+		if (!clear || (r && r != -ESRCH))
 			continue;
 		delay.due_ns = 0;
-		bpf_map_update_elem(map_fd, &key, &delay, BPF_EXIST);
+		bpf_map_update_elem(map_fd, &walk.pid, &delay, BPF_EXIST);
 	}
 	return released;
 }
@@ -54,6 +83,24 @@ unsigned int delayed_release_overdue(int map_fd)
 
 	/* Programs may run and change a record: only ebph_release_one could clear it safely. */
 	return records_release(map_fd, now - EBPH_HEARTBEAT_LIMIT_NS / 2, false);
+}
+
+unsigned int delays_sweep(struct delays *delays)
+{
+	struct walk walk = {
+		.map_fd = kernel_delayed_fd(delays->kernel),
+		.due_before_ns = now_ns(CLOCK_MONOTONIC) - LOST_NS,
+	};
+	struct ebph_delay delay;
+	unsigned int found = 0;
+
+	while (walk_next(&walk, &delay)) {
+		if (delay_has(delays, walk.pid) || delay_add(delays, walk.pid, &delay))
+			continue;
+		log_warn("process %u is stopped, and its time is over: it goes on now", walk.pid);
+		found++;
+	}
+	return found;
 }
 
 int delayed_lock(const char *dir)

@@ -139,11 +139,15 @@ static uint32_t memory_tell(struct profiles *profiles, struct event_sink *sink, 
 static void memory_report(struct profiles *profiles, struct event_sink *sink, bool each)
 {
 	uint32_t largest = memory_tell(profiles, sink, each);
+	char limit[48] = "";
 
+	/* At the end there is none. */
+	if (profiles->memory_limit != UINT64_MAX)
+		snprintf(limit, sizeof(limit), ", of %.0f MB at most",
+			 (double)profiles->memory_limit / 1e6);
 	profiles->other_memory = kernel_memory(profiles->kernel);
-	log_info("in the kernel: maps %.2f MB, pair sets %.2f MB, of %.0f MB at most",
-		 (double)profiles->other_memory / 1e6, (double)profiles->pair_memory / 1e6,
-		 (double)profiles->memory_limit / 1e6);
+	log_info("in the kernel: maps %.2f MB, pair sets %.2f MB%s",
+		 (double)profiles->other_memory / 1e6, (double)profiles->pair_memory / 1e6, limit);
 	if (largest)
 		log_info("the largest pair set: %.1f kB, %u words, of %s",
 			 (double)set_memory(profiles->notes[largest].blocks) / 1e3,

@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 #include <string.h>
 
+#include "enforcer/kernel.h"
 #include "enforcer/log.h"
 #include "enforcer/util.h"
 #include "probe.skel.h"
@@ -87,11 +88,25 @@ static bool rung_works(enum abort_rung rung)
 	return known[rung] == WORKS;
 }
 
+/*
+ * While a thread is preempted within a program at fmod_ret, the kernel skips that program for all
+ * others on the same CPU, whose calls would not be answered; at lsm it does not, since 6.2
+ * (271de525e1d7). Both kinds of answer are on one rung: delays come first, and refusals are
+ * attached after them.
+ */
+static bool lsm_comes_first(enum abort_rung best)
+{
+	return best != ABORT_FMOD_RET && kernel_version() >= KERNEL(6, 2) && rung_works(ABORT_LSM);
+}
+
 enum abort_rung abort_rung_find(enum abort_rung best, bool kill)
 {
-	for (enum abort_rung rung = best; rung < ARRAY_SIZE(trials); rung++)
+	for (enum abort_rung rung = best; rung < ARRAY_SIZE(trials); rung++) {
+		if (rung == ABORT_FMOD_RET && lsm_comes_first(best))
+			return ABORT_LSM;
 		if (rung_works(rung))
 			return rung;
+	}
 	return kill && best <= ABORT_KILL ? ABORT_KILL : ABORT_NONE;
 }
 
@@ -115,6 +130,8 @@ enum hook_rung hook_rung_find(enum abort_rung best)
 {
 	enum hook_rung rung = best == ABORT_LSM ? HOOK_LSM : HOOK_FMOD_RET;
 
+	if (lsm_comes_first(best))
+		return HOOK_LSM;
 	while (rung < HOOK_NONE && !rung_works(hook_abort_rung(rung)))
 		rung++;
 	return rung;

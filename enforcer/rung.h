@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-/* How an execve is made to fail, the best first. */
+/* How an execve is made to fail, the best first; from 6.2 on ABORT_LSM is before ABORT_FMOD_RET. */
 enum abort_rung {
 	ABORT_OVERRIDE, /* kprobe and bpf_override_return */
 	ABORT_FMOD_RET, /* fmod_ret/security_bprm_check */
@@ -32,7 +32,7 @@ int abort_rung_from_name(const char *name, enum abort_rung *ret);
 enum abort_rung abort_rung_find(enum abort_rung best, bool kill);
 
 /*
- * How we are asked before something happens: on the hooks of the security modules, the best first.
+ * How we are asked before something happens: on the hooks of the security modules.
  * They serve delays before the call takes effect, and refuse a foreign SIGCONT.
  */
 enum hook_rung {
@@ -49,7 +49,7 @@ enum abort_rung hook_abort_rung(enum hook_rung rung);
 
 /**
  * hook_rung_find() - the best of them on this kernel, by trial.
- * @best: the first rung to be tried for an abort; where that is lsm, only lsm is tried here
+ * @best: the first rung to be tried for an abort; fmod_ret and lsm are the first here, too
  */
 enum hook_rung hook_rung_find(enum abort_rung best);
 

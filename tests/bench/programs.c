@@ -34,7 +34,8 @@ struct cost {
 /* Commands are for a shell in our folder; $top: where the source is, $port: one that is free. */
 struct program {
 	const char *name;
-	const char *needs; /* the commands that must be there */
+	const char *needs;   /* the commands, and patterns of absolute paths, that must be there */
+	const char *prepare; /* before the first turn; NULL: nothing */
 	const char *command;
 	const char *server; /* runs meanwhile; NULL: nothing does */
 	const char *ready;  /* a command that fails as long as the server is not up */
@@ -52,6 +53,16 @@ static struct program programs[] = {
 			   "gcc -std=gnu11 -O2 -g -D_GNU_SOURCE -DEBPH_VERSION='\"0\"' -I$top "
 			   "-I$top/build "
 			   "-c $top/enforcer/$f.c -o $f.o || exit; done",
+		.wall_bound = 0.5,
+		.system_bound = 4,
+	},
+	{
+		.name = "kernel build (kernel/time of Debian's source, tinyconfig)",
+		.needs = "/usr/src/linux-source-*.tar.xz make gcc bison flex bc xz",
+		.prepare = "mkdir linux && cd linux && "
+			   "tar -xf /usr/src/linux-source-*.tar.xz --strip-components=1 && "
+			   "make -s ARCH=x86_64 tinyconfig && make -s prepare",
+		.command = "rm -f linux/kernel/time/*.o && make -s -C linux kernel/time/",
 		.wall_bound = 0.5,
 		.system_bound = 4,
 	},
@@ -263,12 +274,13 @@ static void daemon_detach(void *context)
 
 /* ---- the case ------------------------------------------------------------------------------- */
 
-static bool is_there(const char *commands)
+static bool is_there(const char *needs)
 {
 	AUTO_FREE char *line = NULL;
 	struct cost cost;
 
-	REQUIRE(asprintf(&line, "for c in %s; do command -v $c || exit 1; done", commands) > 0,
+	REQUIRE(asprintf(&line, "for c in %s; do command -v $c || test -f $c || exit 1; done",
+			 needs) > 0,
 		"no memory");
 	return shell_run(line, &cost);
 }
@@ -295,6 +307,10 @@ static void environment_set(void)
 	snprintf(port, sizeof(port), "%u", port_find());
 	setenv("top", top, 1);
 	setenv("port", port, 1);
+	/* A make that is measured is none of the make that runs us. */
+	unsetenv("MAKEFLAGS");
+	unsetenv("MFLAGS");
+	unsetenv("MAKELEVEL");
 	/* git asks neither this host's nor this user's configuration. */
 	setenv("HOME", folder, 1);
 	setenv("GIT_CONFIG_NOSYSTEM", "1", 1);
@@ -341,12 +357,15 @@ static void program_measure(struct bench *bench, struct program *program,
 		{program->name, NULL, system_sample, program, 1},
 	};
 	struct measurement m;
+	struct cost cost;
 
 	if (!is_there(program->needs)) {
 		fprintf(stderr, "%s is left out: %s (scripts/deps bench)\n", program->name,
 			program->needs);
 		return;
 	}
+	REQUIRE(!program->prepare || shell_run(program->prepare, &cost), "%s: see %s/output",
+		program->name, folder);
 	REQUIRE(!measure(works, program->user ? 2 : 3, variants, N_COMPARED, rounds, &m),
 		"no memory");
 	program_report(bench, program, &m);

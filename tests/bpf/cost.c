@@ -184,7 +184,7 @@ static void costs(void)
 static void guarded_calls(int file)
 {
 	for (int i = 0; i < CALLS; i++)
-		fchmod(file, 0600); /* security_inode_setattr() */
+		fchmod(file, 0600); /* bpf_lsm_inode_setattr() */
 }
 
 static uint64_t guarded_count(int file)
@@ -204,15 +204,15 @@ static uint64_t guarded_count(int file)
 /* Attaches a program that does nothing where a guard would be. Return: the link's descriptor. */
 static int nothing_attach(void)
 {
-	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_MODIFY_RETURN);
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_LSM_MAC);
 	struct btf *btf = btf__load_vmlinux_btf();
-	int id = btf__find_by_name_kind(btf, "security_inode_setattr", BTF_KIND_FUNC), link;
+	int id = btf__find_by_name_kind(btf, "bpf_lsm_inode_setattr", BTF_KIND_FUNC), link;
 	AUTO_CLOSE int fd = -1;
 
 	btf__free(btf);
 	REQUIRE(id > 0, "%s", strerror(-id));
 	options.attach_btf_id = (__u32)id;
-	fd = nothing_load(BPF_PROG_TYPE_TRACING, &options);
+	fd = nothing_load(BPF_PROG_TYPE_LSM, &options);
 	link = bpf_raw_tracepoint_open(NULL, fd);
 	REQUIRE(link >= 0, "%s", strerror(errno));
 	return link;

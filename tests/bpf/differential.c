@@ -260,8 +260,7 @@ static int64_t thread_compare(struct conductor *conductor, unsigned int number)
 {
 	const struct model_agent *agent = &conductor->model->agent[number];
 	struct task_state state;
-	int r = rig_task(rig_tasks_fd(&conductor->rig), (pid_t)conductor->script->agent[number].tid,
-			 &state);
+	int r = rig_task(&conductor->rig, (pid_t)conductor->script->agent[number].tid, &state);
 
 	if (r == -EINVAL && !agent->is_leader)
 		return -1; /* before Linux 6.9 */
@@ -324,8 +323,7 @@ static uint64_t pending_of(struct conductor *conductor, unsigned int exe)
 	for (unsigned int i = 0; i < SCRIPT_AGENTS; i++) {
 		if (!conductor->model->agent[i].is_alive || conductor->model->agent[i].exe != exe)
 			continue;
-		REQUIRE(!rig_task(rig_tasks_fd(&conductor->rig),
-				  (pid_t)conductor->script->agent[i].tid, &state),
+		REQUIRE(!rig_task(&conductor->rig, (pid_t)conductor->script->agent[i].tid, &state),
 			"agent %u", i);
 		return state.calls;
 	}

@@ -16,12 +16,12 @@ static void fed_calls(void)
 	rig_new(&rig, 16);
 	rig_attach_life(&rig);
 	fd = rig_hot_path_fd(&rig);
-	CHECK(rig_task(rig_tasks_fd(&rig), getpid(), &state) == -ENOENT, "known too early");
+	CHECK(rig_task(&rig, getpid(), &state) == -ENOENT, "known too early");
 	CHECK(!rig_call(fd, 1), "%s", strerror(errno));
 	CHECK(!rig_call_ia32(fd, 4), "%s", strerror(errno));
 	CHECK(!rig_call(fd, 0x40000000), "%s", strerror(errno));
 	CHECK(!rig_call(fd, 4), "%s", strerror(errno));
-	REQUIRE(!rig_task(rig_tasks_fd(&rig), getpid(), &state), "%s", strerror(errno));
+	REQUIRE(!rig_task(&rig, getpid(), &state), "%s", strerror(errno));
 	CHECK(ebph_window_at(&state.window, 3) == 1, "%u", ebph_window_at(&state.window, 3));
 	CHECK(ebph_window_at(&state.window, 2) == EBPH_CALL_IA32 + 4, "%u",
 	      ebph_window_at(&state.window, 2));

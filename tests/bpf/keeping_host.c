@@ -165,7 +165,8 @@ void host_begin(struct host *host, const struct plan *plan)
 	r = keep_start(host->keep);
 	REQUIRE(!r, "%s", strerror(-r));
 	inheritable(rig_hot_path_fd(rig));
-	inheritable(rig_tasks_fd(rig));
+	inheritable(rig_thread_maps(rig).tasks_fd);
+	inheritable(rig_thread_maps(rig).seats_fd);
 	rig_attach_life(rig);
 }
 
@@ -322,13 +323,14 @@ static void jobs_make(struct host *host, uint32_t n_ids)
 static pid_t job_start(const struct host *host, uint32_t number)
 {
 	const struct keeping_job *job = &host->shared->job[number];
-	char text[4][12], name[] = "feeder";
+	const struct thread_maps maps = rig_thread_maps(&host->rig);
+	char text[4][40], name[] = "feeder";
 	char *argv[] = {name, text[0], text[1], text[2], text[3], NULL};
 	pid_t pid;
 
 	snprintf(text[0], sizeof(text[0]), "%d", host->shared_fd);
 	snprintf(text[1], sizeof(text[1]), "%d", rig_hot_path_fd(&host->rig));
-	snprintf(text[2], sizeof(text[2]), "%d", rig_tasks_fd(&host->rig));
+	snprintf(text[2], sizeof(text[2]), "%d,%d,%u", maps.tasks_fd, maps.seats_fd, maps.n_pairs);
 	snprintf(text[3], sizeof(text[3]), "%u", number);
 	return posix_spawn(&pid, host->shared->path[job->exe], NULL, NULL, argv, environ) ? -1 :
 											    pid;

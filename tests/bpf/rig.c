@@ -49,7 +49,8 @@ static void rig_make(struct rig *rig, uint32_t n_slots)
 {
 	const struct support support = {.rung = ABORT_NONE,
 					.interrupts = rig->interrupts,
-					.defers = rig->defers ? HOOK_FMOD_RET : HOOK_NONE,
+					.defers = rig->defers ? hook_rung_find(ABORT_OVERRIDE) :
+								HOOK_NONE,
 					.hooks = HOOK_NONE};
 	int r;
 
@@ -144,9 +145,15 @@ int rig_hot_path_fd(const struct rig *rig)
 	return bpf_program__fd(rig->kernel->skeleton->progs.ebph_sys_enter);
 }
 
-int rig_tasks_fd(const struct rig *rig)
+struct thread_maps rig_thread_maps(const struct rig *rig)
 {
-	return bpf_map__fd(rig->kernel->skeleton->maps.tasks);
+	const struct ebph_bpf *skeleton = rig->kernel->skeleton;
+
+	return (struct thread_maps){
+		.tasks_fd = bpf_map__fd(skeleton->maps.tasks),
+		.seats_fd = bpf_map__fd(skeleton->maps.seats),
+		.n_pairs = bpf_map__max_entries(skeleton->maps.seats),
+	};
 }
 
 int rig_heads_fd(const struct rig *rig)
@@ -199,17 +206,11 @@ int rig_call_ia32(int hot_path_fd, uint32_t nr)
 	return (int)result;
 }
 
-int rig_task(int tasks_fd, pid_t tid, struct task_state *ret)
+int rig_task(const struct rig *rig, pid_t tid, struct task_state *ret)
 {
-	AUTO_CLOSE int fd = (int)syscall(SYS_pidfd_open, tid, 0);
+	const struct thread_maps maps = rig_thread_maps(rig);
 
-	/* A thread that is no leader has a pidfd from 6.9 on only: PIDFD_THREAD, which is O_EXCL.
-	 */
-	if (fd < 0)
-		fd = (int)syscall(SYS_pidfd_open, tid, O_EXCL);
-	if (fd < 0)
-		return -errno;
-	return bpf_map_lookup_elem(tasks_fd, &fd, ret) ? -errno : 0;
+	return thread_state(&maps, tid, ret);
 }
 
 void rig_poll(struct rig *rig)

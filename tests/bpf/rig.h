@@ -13,6 +13,7 @@
 #include "bpf/state.h"
 #include "enforcer/kernel.h"
 #include "enforcer/profile.h"
+#include "tests/bpf/thread_maps.h"
 
 struct ring_buffer;
 
@@ -66,8 +67,9 @@ void rig_normal(struct rig *rig, uint64_t first, uint64_t n);
 /* The heads of all profiles, which may be mapped into memory. */
 int rig_heads_fd(const struct rig *rig);
 
-/* The task storage map, for rig_task(). */
-int rig_tasks_fd(const struct rig *rig);
+/* The maps with the states of threads; their descriptors may be inherited across exec if made so.
+ */
+struct thread_maps rig_thread_maps(const struct rig *rig);
 
 /**
  * rig_call() - the current thread makes a call, as far as the hot path can tell.
@@ -84,11 +86,8 @@ int rig_call(int hot_path_fd, uint64_t nr);
 /* The same through `int $0x80`, so that the kernel sees a 32-bit call. */
 int rig_call_ia32(int hot_path_fd, uint32_t nr);
 
-/*
- * What the programs know of a thread. Return: 0; -ENOENT when they know nothing; -EINVAL when
- * before Linux 6.9 it is not the first of its process; -errno.
- */
-int rig_task(int tasks_fd, pid_t tid, struct task_state *ret);
+/* What the programs know of a thread. Return: as thread_state(). */
+int rig_task(const struct rig *rig, pid_t tid, struct task_state *ret);
 
 /* Takes what is in the ring buffer. Sets that are full are grown, slots are stocked. */
 void rig_poll(struct rig *rig);

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "enforcer/util.h"
 #include "tests/e2e/serve.h"
 #include "tests/harness/child.h"
 #include "tests/harness/daemon.h"
@@ -180,6 +181,51 @@ static void aborted_by_lsm(void)
 	aborted_by("lsm");
 }
 
+/* Each way to execute, with the call as events name it. */
+static void ways_refused(const char *rung)
+{
+	static const char *const ways[][2] = {
+		{"execve", "execve"},
+		{"execveat", "execveat"},
+		{"fexecve", "execveat"},
+		{"execve32", "ia32:execve"},
+		{"execveat32", "ia32:execveat"},
+	};
+	const struct daemon_conf conf = {.response = "max_delay = 10ms\n"};
+	const char *path = strdup(program_path(PROGRAM("exec")));
+	const char *lines = strdup(program_path(PROGRAM("lines")));
+	struct daemon daemon;
+	struct child child;
+
+	daemon_start_with(&daemon, "enforce", &conf,
+			  (const char *const[]){"--best-rung", rung, NULL});
+	if (strcmp(event_text(event_at(&daemon, "start", 0, 0), "abort_rung"), rung)) {
+		note("not by %s, which this kernel does not have", rung);
+		daemon_stop(&daemon);
+		return;
+	}
+	note("by %s", rung);
+	train(&daemon, path, (const char *const[]){path, "nothing", lines, NULL});
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		int status = RUN(&child, path, ways[i][0], lines);
+		json_t *abort = event_wait(&daemon, "abort", "call", ways[i][1], NULL);
+
+		CHECK(WIFEXITED(status) && WEXITSTATUS(status) == (i ? 2 : 126) && !child.n_output,
+		      "%s: status %#x, %s", ways[i][0], (unsigned int)status, child.output);
+		CHECK(event_number(abort, "pid") == child.pid, "another's");
+	}
+	daemon_stop(&daemon);
+	CHECK(events_count(&daemon, "abort", 0) == ARRAY_SIZE(ways), "%zu aborts",
+	      events_count(&daemon, "abort", 0));
+}
+
+static void all_ways_refused(void)
+{
+	ways_refused("bpf_override_return");
+	ways_refused("fmod_ret");
+	ways_refused("lsm");
+}
+
 /* The last rung: it does not survive its execve, of which nothing comes. */
 static void killed(void)
 {
@@ -270,6 +316,7 @@ const struct test answer_tests[] = {
 	{.name = "answer: execve aborted by bpf_override_return", .run = aborted_by_override},
 	{.name = "answer: execve aborted by fmod_ret", .run = aborted_by_fmod_ret},
 	{.name = "answer: execve aborted by lsm", .run = aborted_by_lsm},
+	{.name = "answer: each way to execute is refused, by each rung", .run = all_ways_refused},
 	{.name = "answer: without a hook an execve kills", .run = killed, .is_once = true},
 	{.name = "answer: dry-run refuses no execve",
 	 .run = dry_run_refuses_nothing,

@@ -62,6 +62,22 @@ static void guardian_killed(void)
 	delayed_runs_on(&child);
 }
 
+static void guardian_stopped(void)
+{
+	struct daemon daemon;
+	struct child child;
+	pid_t guardian;
+
+	delayed_start(&daemon, &child);
+	guardian = daemon_child(&daemon, GUARDIAN);
+	REQUIRE(guardian > 0, "there is no guardian");
+	kill(guardian, SIGSTOP);
+	daemon_log_await(&daemon, "the guardian was stopped: it goes on");
+	kill(daemon.pid, SIGKILL);
+	CHECK(WIFSIGNALED(daemon_wait(&daemon)), "it did not die");
+	delayed_runs_on(&child);
+}
+
 static void both_killed_release(void)
 {
 	struct daemon daemon;
@@ -109,29 +125,9 @@ static void stopped(void)
 	daemon_stop(&daemon);
 }
 
-#define PROCESSORS_MAX 16
-
-/* Keeps all processors busy, or stops to do so. */
-static void processors_load(struct child *children, bool begin)
-{
-	long n = sysconf(_SC_NPROCESSORS_ONLN);
-
-	for (long i = 0; i < n && i < PROCESSORS_MAX; i++) {
-		if (begin) {
-			child_start(&children[i],
-				    (const char *const[]){PROGRAM("spin"), "1000000000", NULL},
-				    NULL);
-		} else {
-			kill(children[i].pid, SIGKILL);
-			child_wait(&children[i]);
-		}
-	}
-}
-
 /* Where the kernel can do it, on processors that are not idle, it needs neither. */
 static void both_stopped(void)
 {
-	static struct child load[PROCESSORS_MAX];
 	struct daemon daemon;
 	struct child child;
 	pid_t guardian;
@@ -145,9 +141,9 @@ static void both_stopped(void)
 	REQUIRE(guardian > 0, "there is no guardian");
 	kill(daemon.pid, SIGSTOP);
 	kill(guardian, SIGSTOP);
-	processors_load(load, true);
+	processors_load(true);
 	delayed_runs_on(&child);
-	processors_load(load, false);
+	processors_load(false);
 	kill(guardian, SIGCONT);
 	kill(daemon.pid, SIGCONT);
 	daemon_stop(&daemon);
@@ -172,6 +168,7 @@ const struct test death_tests[] = {
 	{.name = "death: kill -9 of ebphd releases the delayed", .run = killed},
 	{.name = "death: SIGTERM to ebphd releases the delayed", .run = ended, .is_once = true},
 	{.name = "death: a killed guardian is replaced", .run = guardian_killed},
+	{.name = "death: a stopped guardian goes on", .run = guardian_stopped, .is_once = true},
 	{.name = "death: both killed, ebphd --release releases",
 	 .run = both_killed_release,
 	 .is_once = true},

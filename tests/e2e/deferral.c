@@ -265,7 +265,7 @@ static void effects_some(void)
 
 static void effects_all(void)
 {
-	effects(1, "bpf_override_return");
+	effects(1, "fmod_ret");
 }
 
 static void effects_by_lsm(void)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -218,6 +219,25 @@ static void stop_taken_back(void)
 	daemon_stop(&daemon);
 }
 
+/* Who looks at it with a debugger does not stop it for good. */
+static void traced(void)
+{
+	struct daemon daemon;
+	struct child child;
+	json_t *release;
+	int status;
+
+	delayed_start(&daemon, &child);
+	REQUIRE(!ptrace(PTRACE_ATTACH, child.pid, NULL, NULL), "%s", strerror(errno));
+	REQUIRE(waitpid(child.pid, &status, 0) == child.pid && WIFSTOPPED(status), "status %#x",
+		(unsigned int)status);
+	REQUIRE(!ptrace(PTRACE_DETACH, child.pid, NULL, NULL), "%s", strerror(errno));
+	release = event_wait(&daemon, "release", NULL);
+	CHECK(!json_object_get(release, "stopped_by_others"), "the debugger's stop is noted");
+	delayed_runs_on(&child);
+	daemon_stop(&daemon);
+}
+
 const struct test foreign_tests[] = {
 	{.name = "foreign: SIGCONT to a delayed process is refused", .run = refused},
 	{.name = "foreign: likewise by lsm", .run = refused_by_lsm, .is_once = true},
@@ -230,5 +250,6 @@ const struct test foreign_tests[] = {
 	 .run = stop_taken_back,
 	 .is_once = true,
 	 .is_long = true},
+	{.name = "foreign: a debugger's stop does not last", .run = traced},
 	{},
 };

@@ -3,10 +3,13 @@
  * A hundred processes are delayed at once, and something happens to those who are to release them.
  * How long it takes is said; whoever is never released runs into the time limit of the test.
  */
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -21,6 +24,7 @@
 #include "tests/harness/daemon.h"
 #include "tests/harness/tap.h"
 #include "ebph.skel.h"
+#include "ontime.skel.h"
 
 #define CROWD	    100
 #define LONG_ROUNDS 20 /* of five blows: 100 */
@@ -146,14 +150,17 @@ static void crowd_start(struct daemon *daemon, const char *path)
 	      "ebphd was not silent, and %ld were not stopped", missing);
 }
 
-/* Return: how long it took, in ns, until nobody was stopped any more. */
-static uint64_t round_play(const struct blow *blow)
+/* @deferral: as in the configuration. Return: how long it took until nobody was stopped, in ns. */
+static uint64_t round_play(const struct blow *blow, const char *deferral)
 {
 	const char *path = strdup(program_path(PROGRAM("lines")));
-	const struct daemon_conf conf = {.response = blow->response};
+	struct daemon_conf conf = {};
 	struct daemon daemon;
+	char response[128];
 	uint64_t ns;
 
+	snprintf(response, sizeof(response), "deferral = %s\n%s", deferral, blow->response);
+	conf.response = response;
 	daemon_start(&daemon, "enforce", &conf);
 	train(&daemon, path, (const char *const[]){path, NULL});
 	crowd_start(&daemon, path);
@@ -169,12 +176,12 @@ static uint64_t round_play(const struct blow *blow)
 	return ns;
 }
 
-static void rounds_play(const struct blow *blow, size_t rounds)
+static void rounds_play(const struct blow *blow, size_t rounds, const char *deferral)
 {
 	uint64_t most_ns = 0;
 
 	for (size_t i = 0; i < rounds; i++) {
-		uint64_t ns = round_play(blow);
+		uint64_t ns = round_play(blow, deferral);
 
 		most_ns = ns > most_ns ? ns : most_ns;
 	}
@@ -183,17 +190,21 @@ static void rounds_play(const struct blow *blow, size_t rounds)
 	     strcmp(blow->response, SOON) ? "" : ", the delay of 10 s included");
 }
 
-static void short_form(void)
+static void daemon_dies(void)
 {
-	rounds_play(&daemon_killed_blow, 1);
-	rounds_play(&daemon_stopped_blow, 1);
-	rounds_play(&memory_gone_blow, 1);
+	rounds_play(&daemon_killed_blow, 1, "yes");
+	rounds_play(&memory_gone_blow, 1, "no");
+}
+
+static void daemon_hangs(void)
+{
+	rounds_play(&daemon_stopped_blow, 1, "yes");
 }
 
 #define LONG_FORM(blow)                                                                            \
 	static void blow##_often(void)                                                             \
 	{                                                                                          \
-		rounds_play(&blow##_blow, LONG_ROUNDS);                                            \
+		rounds_play(&blow##_blow, LONG_ROUNDS, "no");                                      \
 	}
 LONG_FORM(daemon_killed)
 LONG_FORM(guardian_killed)
@@ -231,29 +242,42 @@ static size_t stops_count(pid_t pid)
 	return n;
 }
 
-static void full_ring(void)
+/* A rig that delays this program for an hour at each strange call. */
+static void rig_new_delaying(struct rig *rig)
 {
-	struct rig rig;
 	struct ebph_settings *settings;
-	size_t room, n;
-	uint64_t left_out;
-	pid_t pid;
 
-	rig_new(&rig, 16);
-	settings = kernel_settings(rig.kernel);
+	rig_new(rig, 16);
+	settings = kernel_settings(rig->kernel);
 	settings->mode = EBPH_MODE_ENFORCE;
 	settings->delay_base_ns = settings->max_delay_ns = HOUR_NS;
 	settings->anomaly_limit = settings->tolerize_limit = UINT32_MAX;
 	settings->tolerance = settings->auto_tolerize = 0;
 	settings->heartbeat_ns = now_ns(CLOCK_MONOTONIC) + HOUR_NS;
-	rig_normal(&rig, FIRST, KNOWN);
-	room = bpf_map__max_entries(rig.kernel->skeleton->maps.stops) /
-	       sizeof(struct ebph_event_stop);
-	pid = fork();
+	rig_normal(rig, FIRST, KNOWN);
+}
+
+/* Has a child make so many strange calls. Return: how often it was stopped. */
+static size_t strange_calls(struct rig *rig, size_t calls)
+{
+	pid_t pid = fork();
+
 	REQUIRE(pid >= 0, "fork: %s", strerror(errno));
 	if (!pid)
-		ring_fill(rig_hot_path_fd(&rig), room);
-	n = stops_count(pid);
+		ring_fill(rig_hot_path_fd(rig), calls);
+	return stops_count(pid);
+}
+
+static void full_ring(void)
+{
+	struct rig rig;
+	size_t room, n;
+	uint64_t left_out;
+
+	rig_new_delaying(&rig);
+	room = bpf_map__max_entries(rig.kernel->skeleton->maps.stops) /
+	       sizeof(struct ebph_event_stop);
+	n = strange_calls(&rig, room);
 	left_out = kernel_counter(rig.kernel, EBPH_COUNT_STOP_UNRECORDED);
 	note("%zu stops, then %llu left out", n, (unsigned long long)left_out);
 	CHECK(n > room / 4 && n < room && left_out > 0, "%zu stops of %zu, %llu left out", n, room,
@@ -261,13 +285,101 @@ static void full_ring(void)
 	rig_free(&rig);
 }
 
+/* ---- released between record and stop ---------------------------------------------------- */
+
+/*
+ * Releases whoever is being stopped, as far as the record goes: when the signal is on its way, and
+ * the program that sends it has not come back. Return: the link's descriptor.
+ */
+static int releaser_attach(int delayed_fd)
+{
+	const struct bpf_insn insns[] = {
+		{BPF_LDX | BPF_MEM | BPF_DW, BPF_REG_6, BPF_REG_1, 0, 0}, /* the signal */
+		{BPF_JMP | BPF_JNE | BPF_K, BPF_REG_6, 0, 11, SIGSTOP},
+		{BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_get_current_pid_tgid},
+		{BPF_ALU64 | BPF_RSH | BPF_K, BPF_REG_0, 0, 0, 32},
+		{BPF_STX | BPF_MEM | BPF_W, BPF_REG_10, BPF_REG_0, -4, 0},
+		{BPF_LD | BPF_IMM | BPF_DW, BPF_REG_1, BPF_PSEUDO_MAP_FD, 0, delayed_fd},
+		{0},
+		{BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_2, BPF_REG_10, 0, 0},
+		{BPF_ALU64 | BPF_ADD, BPF_REG_2, 0, 0, -4},
+		{BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_map_lookup_elem},
+		{BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0, 2, 0},
+		{BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_1, 0, 0, 0},
+		{BPF_STX | BPF_MEM | BPF_DW, BPF_REG_0, BPF_REG_1,
+		 offsetof(struct ebph_delay, due_ns), 0},
+		{BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 0},
+		{BPF_JMP | BPF_EXIT, 0, 0, 0, 0},
+	};
+	AUTO_CLOSE int fd = -1;
+	int link;
+
+	fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "releaser", "GPL", insns,
+			   ARRAY_SIZE(insns), NULL);
+	REQUIRE(fd >= 0, "%s", strerror(errno));
+	link = bpf_raw_tracepoint_open("signal_generate", fd);
+	REQUIRE(link >= 0, "%s", strerror(errno));
+	return link;
+}
+
+static void released_before_stopped(void)
+{
+	uint64_t strays;
+	struct rig rig;
+	size_t n;
+	int link;
+
+	rig_new_delaying(&rig);
+	link = releaser_attach(kernel_delayed_fd(rig.kernel));
+	n = strange_calls(&rig, 3);
+	close(link);
+	strays = kernel_counter(rig.kernel, EBPH_COUNT_STOP_STRAY);
+	CHECK(n == 0 && strays > 0, "stopped %zu times, %llu strays", n,
+	      (unsigned long long)strays);
+	rig_free(&rig);
+}
+
+/* Likewise where the kernel releases: he is on record again when his stop comes. */
+static void released_then_on_record(void)
+{
+	struct ebph_delay delay;
+	struct rig rig;
+	int status, link;
+	pid_t pid;
+
+	rig_new_delaying(&rig);
+	if (!rig.kernel->ontime)
+		skip("this kernel has no bpf_send_signal_task()");
+	link = releaser_attach(kernel_delayed_fd(rig.kernel)); /* before the one that looks */
+	REQUIRE(!ontime_bpf__attach(rig.kernel->ontime), "%s", strerror(errno));
+	processors_load(true);
+	pid = fork();
+	REQUIRE(pid >= 0, "fork: %s", strerror(errno));
+	if (!pid)
+		ring_fill(rig_hot_path_fd(&rig), 3);
+	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status), "status %#x",
+	      (unsigned int)status);
+	processors_load(false);
+	close(link);
+	REQUIRE(!bpf_map_lookup_elem(kernel_delayed_fd(rig.kernel), &pid, &delay), "%s",
+		strerror(errno));
+	CHECK(delay.released, "not by the kernel");
+	rig_free(&rig);
+}
+
 const struct test hang_tests[] = {
-	{.name = "hang: a hundred are delayed, and ebphd dies or hangs",
-	 .run = short_form,
+	{.name = "hang: a hundred are delayed, and ebphd dies",
+	 .run = daemon_dies,
+	 .is_once = true},
+	{.name = "hang: a hundred are delayed, and ebphd hangs",
+	 .run = daemon_hangs,
 	 .is_once = true},
 	{.name = "hang: with no room to record it nobody is stopped",
 	 .run = full_ring,
 	 .is_once = true},
+	{.name = "hang: who was released before he was stopped goes on",
+	 .run = released_before_stopped},
+	{.name = "hang: likewise where the kernel releases", .run = released_then_on_record},
 	{.name = "hang: ebphd killed, 20 times", .run = daemon_killed_often, .is_long = true},
 	{.name = "hang: guardian killed, 20 times", .run = guardian_killed_often, .is_long = true},
 	{.name = "hang: both killed, 20 times", .run = both_killed_often, .is_long = true},

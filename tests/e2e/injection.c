@@ -178,6 +178,7 @@ static void injected(void)
 	const struct daemon_conf conf = {
 		.response = "deferral = yes\ndelay_base = 2s\nmax_delay = 2s\n"};
 	const char *path = strdup(program_path(PROGRAM("vulnerable")));
+	size_t n = N_ATTACKS;
 	struct daemon daemon;
 	struct child child;
 
@@ -188,7 +189,11 @@ static void injected(void)
 		server_start(&child, path);
 		REQUIRE(child_wait(&child) == 0, "%s", child.output);
 	}
-	for (size_t i = 0; i < N_ATTACKS; i++)
+	/* The last is the shell; there it is refused at once, and waits for nothing. */
+	if (!strcmp(event_text(event_at(&daemon, "start", 0, 0), "abort_rung"),
+		    "bpf_override_return"))
+		n--;
+	for (size_t i = 0; i < n; i++)
 		attack_stopped(&daemon, path, &attacks[i]);
 	shell_refused(path);
 	daemon_stop(&daemon);

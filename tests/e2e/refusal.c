@@ -49,7 +49,7 @@ static void refused_with(const char *const *argv, const struct child_how *how, c
 	for (const char *c = child.output; *c; c++)
 		lines += *c == '\n';
 	CHECK(lines == n_lines, "it says it in %d lines: %s", lines, child.output);
-	CHECK(programs_loaded() == 0, "%d programs are loaded", programs_loaded());
+	CHECK(leftover_none(10000), "something is left");
 }
 
 static void refused(const char *mode, const struct child_how *how, const char *what)
@@ -145,19 +145,24 @@ static void required_rung(void)
 		     1);
 }
 
-static void namespace_enter(void)
+/* Who unshares does not enter himself, only his children do. */
+static void child_enter(void)
 {
-	pid_t pid;
+	pid_t pid = fork();
 	int status;
 
+	if (!pid)
+		return;
+	waitpid(pid, &status, 0);
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 125);
+}
+
+static void namespace_enter(void)
+{
 	if (unshare(CLONE_NEWPID | CLONE_NEWNS) ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		_exit(125);
-	pid = fork(); /* who unshares does not enter himself, only his children do */
-	if (pid) {
-		waitpid(pid, &status, 0);
-		_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 125);
-	}
+	child_enter();
 	if (mount("proc", "/proc", "proc", 0, NULL))
 		_exit(125);
 }
@@ -167,7 +172,28 @@ static void in_container(void)
 	const struct child_how how = {.prepare = namespace_enter};
 
 	conf_write("", 0644);
-	refused("dry-run", &how, "ebphd is in a container's pid namespace");
+	refused("dry-run", &how, "ebphd is in a container's pid or time namespace");
+}
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x80 /* include/uapi/linux/sched.h */
+#endif
+
+static void time_enter(void)
+{
+	if (unshare(CLONE_NEWTIME))
+		_exit(125);
+	child_enter();
+}
+
+static void in_other_time(void)
+{
+	const struct child_how how = {.prepare = time_enter};
+
+	if (access("/proc/self/ns/time", F_OK))
+		skip("this kernel has no time namespaces");
+	conf_write("", 0644);
+	refused("dry-run", &how, "ebphd is in a container's pid or time namespace");
 }
 
 static void second_daemon(void)
@@ -220,6 +246,7 @@ const struct test refusal_tests[] = {
 	{.name = "refusal: no event file", .run = no_event_file, .is_once = true},
 	{.name = "refusal: enforcement is required and cannot be had", .run = required_rung},
 	{.name = "refusal: inside a container", .run = in_container},
+	{.name = "refusal: in a time namespace", .run = in_other_time, .is_once = true},
 	{.name = "refusal: a second daemon", .run = second_daemon, .is_once = true},
 	{.name = "refusal: in the background as well", .run = background, .is_once = true},
 	{},

@@ -44,7 +44,7 @@ static void dir_refused(const char *dir, const char *why)
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1, "status %#x", (unsigned int)status);
 	CHECK(strstr(child.output, line), "it says %s", child.output);
 	CHECK(end && !end[1], "not one line: %s", child.output);
-	CHECK(programs_loaded() == 0, "%d programs are loaded", programs_loaded());
+	CHECK(leftover_none(10000), "something is left");
 }
 
 static void bad_directories(void)

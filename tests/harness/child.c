@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pty.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -62,6 +63,22 @@ void child_start(struct child *child, const char *const *argv, const struct chil
 		child_exec(argv, how, in[0], out);
 	close(in[0]);
 	close(out);
+}
+
+pid_t sleeper_start(void)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		for (;;)
+			pause();
+	REQUIRE(pid > 0, "fork: %s", strerror(errno));
+	return pid;
+}
+
+void sleeper_end(pid_t pid)
+{
+	REQUIRE(!kill(pid, SIGKILL) && waitpid(pid, NULL, 0) == pid, "%s", strerror(errno));
 }
 
 /* Takes more of the output. Return: false at its end. */
@@ -152,4 +169,23 @@ int run(struct child *child, const char *const *argv, const struct child_how *ho
 {
 	child_start(child, argv, how);
 	return child_wait(child);
+}
+
+#define PROCESSORS_MAX 16
+
+void processors_load(bool begin)
+{
+	static struct child load[PROCESSORS_MAX];
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	for (long i = 0; i < n && i < PROCESSORS_MAX; i++) {
+		if (begin) {
+			child_start(&load[i],
+				    (const char *const[]){PROGRAM("spin"), "1000000000", NULL},
+				    NULL);
+		} else {
+			kill(load[i].pid, SIGKILL);
+			child_wait(&load[i]);
+		}
+	}
 }

@@ -28,6 +28,12 @@ struct child_how {
 /* Starts @argv[0]. The test fails and ends when that cannot be done. */
 void child_start(struct child *child, const char *const *argv, const struct child_how *how);
 
+/* A process that does nothing, and makes no call, until it is killed. */
+pid_t sleeper_start(void);
+
+/* Kills it and waits for its end. */
+void sleeper_end(pid_t pid);
+
 /* Reads its output to the end, waits for it, counting stops. Return: the wait status. */
 int child_wait(struct child *child);
 
@@ -45,6 +51,9 @@ void child_listen(struct child *child);
 
 /* Start and wait. Return: the wait status. */
 int run(struct child *child, const char *const *argv, const struct child_how *how);
+
+/* Keeps all processors busy, or stops to do so. */
+void processors_load(bool begin);
 
 #define RUN(child, ...) run(child, (const char *const[]){__VA_ARGS__, NULL}, NULL)
 

@@ -100,6 +100,50 @@ static void ebphd_exec(const struct daemon *daemon, const char *mode, int log_fd
 	_exit(127);
 }
 
+char *daemon_log(struct daemon *daemon)
+{
+	char path[128], *text = NULL;
+	size_t size = 0;
+	FILE *file;
+
+	path_in(daemon, "log", path, sizeof(path));
+	file = fopen(path, "re");
+	if (!file || getdelim(&text, &size, '\0', file) < 0) {
+		free(text);
+		text = strdup("");
+	}
+	if (file)
+		fclose(file);
+	return text;
+}
+
+void daemon_log_await(struct daemon *daemon, const char *text)
+{
+	char *log = daemon_log(daemon);
+
+	while (!strstr(log, text)) {
+		free(log);
+		poll(NULL, 0, 10);
+		log = daemon_log(daemon);
+	}
+	free(log);
+}
+
+/* Says which rungs the answers are on, in ebphd's own words, unless it was the same last time. */
+static void rungs_note(struct daemon *daemon)
+{
+	static char last[160];
+	char *log = daemon_log(daemon), *line = strstr(log, "answered by ");
+
+	if (line) {
+		line[strcspn(line, "\n")] = '\0';
+		if (strncmp(line, last, sizeof(last) - 1))
+			note("%s", line);
+		snprintf(last, sizeof(last), "%s", line);
+	}
+	free(log);
+}
+
 void daemon_start_with(struct daemon *daemon, const char *mode, const struct daemon_conf *conf,
 		       const char *const *arguments)
 {
@@ -110,6 +154,7 @@ void daemon_start_with(struct daemon *daemon, const char *mode, const struct dae
 	if (!daemon->pid)
 		ebphd_exec(daemon, mode, conf ? conf->log_fd : 0, arguments);
 	event_wait(daemon, "start", NULL);
+	rungs_note(daemon);
 }
 
 void daemon_start(struct daemon *daemon, const char *mode, const struct daemon_conf *conf)
@@ -149,23 +194,6 @@ void daemon_reload_for(struct daemon *daemon, const char *format, const char *pa
 #pragma GCC diagnostic pop
 	note("%s", text);
 	daemon_reload(daemon, text, "taken");
-}
-
-char *daemon_log(struct daemon *daemon)
-{
-	char path[128], *text = NULL;
-	size_t size = 0;
-	FILE *file;
-
-	path_in(daemon, "log", path, sizeof(path));
-	file = fopen(path, "re");
-	if (!file || getdelim(&text, &size, '\0', file) < 0) {
-		free(text);
-		text = strdup("");
-	}
-	if (file)
-		fclose(file);
-	return text;
 }
 
 static bool events_read(struct daemon *daemon);
@@ -330,6 +358,12 @@ json_t *event_wait(struct daemon *daemon, const char *name, ...)
 	}
 }
 
+static bool event_is(const json_t *event, const char *name, pid_t pid)
+{
+	return !strcmp(event_text(event, "event"), name) &&
+	       (!pid || event_number(event, "pid") == pid);
+}
+
 json_t *event_at(struct daemon *daemon, const char *name, pid_t pid, size_t i)
 {
 	json_t *event;
@@ -337,22 +371,21 @@ json_t *event_at(struct daemon *daemon, const char *name, pid_t pid, size_t i)
 
 	while (events_read(daemon))
 		;
-	json_array_foreach(daemon->events, at, event) {
-		if (strcmp(event_text(event, "event"), name) ||
-		    (pid && event_number(event, "pid") != pid))
-			continue;
-		if (!i--)
+	json_array_foreach(daemon->events, at, event)
+		if (event_is(event, name, pid) && !i--)
 			return event;
-	}
 	return NULL;
 }
 
 size_t events_count(struct daemon *daemon, const char *name, pid_t pid)
 {
-	size_t n = 0;
+	json_t *event;
+	size_t i, n = 0;
 
-	while (event_at(daemon, name, pid, n))
-		n++;
+	while (events_read(daemon))
+		;
+	json_array_foreach(daemon->events, i, event)
+		n += event_is(event, name, pid);
 	return n;
 }
 

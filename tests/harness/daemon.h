@@ -68,6 +68,9 @@ void daemon_kill_both(struct daemon *daemon);
 /* What it wrote for people, to be freed. */
 char *daemon_log(struct daemon *daemon);
 
+/* Waits until @text stands there. */
+void daemon_log_await(struct daemon *daemon, const char *text);
+
 /**
  * event_wait() - the next event in which all the given members have the given values.
  * @name: "event" member

@@ -22,6 +22,8 @@ struct test {
 /* clang-format off */
 #define TEST_TABLES(X) \
 	X(feed) \
+	X(seat) \
+	X(delay) \
 	X(differential) \
 	X(decision) \
 	X(concurrency) \

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * feeder SHARED_FD HOT_PATH_FD TASKS_FD JOB: feeds the calls of a job (tests/bpf/keeping.h) to the
- * hot path by BPF_PROG_TEST_RUN. Forks and execs are real.
+ * feeder SHARED_FD HOT_PATH_FD TASKS_FD,SEATS_FD,PAIRS JOB: feeds the calls of a job
+ * (tests/bpf/keeping.h) to the hot path by BPF_PROG_TEST_RUN. Forks and execs are real.
  *
  * Where no slot is empty, nothing is learned: the first call is fed until there is one, which is
  * when the window begins with it.
@@ -16,12 +16,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "bpf/state.h"
 #include "tests/bpf/keeping.h"
+#include "tests/bpf/thread_maps.h"
 
 static struct keeping *shared;
 static struct keeping_job *job;
-static int hot_path_fd, tasks_fd;
+static struct thread_maps maps;
+static int hot_path_fd;
 static char **arguments;
 
 /* Ends this process; @line: what went wrong, 0: nothing. */
@@ -49,16 +50,9 @@ static void feed(uint32_t call)
 static uint32_t slot_of_self(void)
 {
 	static struct task_state state;
-	int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
-	union bpf_attr attr;
 
-	memset(&attr, 0, sizeof(attr));
-	attr.map_fd = (uint32_t)tasks_fd;
-	attr.key = (uintptr_t)&pidfd;
-	attr.value = (uintptr_t)&state;
-	if (pidfd < 0 || syscall(SYS_bpf, BPF_MAP_LOOKUP_ELEM, &attr, sizeof(attr)))
+	if (thread_state(&maps, getpid(), &state))
 		end(__LINE__);
-	close(pidfd);
 	return state.slot;
 }
 
@@ -99,7 +93,8 @@ int main(int argc, char **argv)
 		return 2;
 	arguments = argv;
 	hot_path_fd = atoi(argv[2]);
-	tasks_fd = atoi(argv[3]);
+	if (sscanf(argv[3], "%d,%d,%u", &maps.tasks_fd, &maps.seats_fd, &maps.n_pairs) != 3)
+		return 2;
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, atoi(argv[1]), 0);
 	if (shared == MAP_FAILED)
 		return 2;

@@ -16,7 +16,7 @@
 #include "enforcer/process.h"
 #include "enforcer/util.h"
 #include "random.h"
-#include "start_time.h"
+#include "tests/start_time.h"
 
 #define CHILDREN 100
 

@@ -13,7 +13,7 @@
 
 #include "enforcer/process.h"
 #include "enforcer/util.h"
-#include "start_time.h"
+#include "tests/start_time.h"
 
 static uint64_t tick_ns(void)
 {
