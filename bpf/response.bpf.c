@@ -105,6 +105,18 @@ static __u64 delay_record(struct task_struct *task, __u64 due_ns)
 }
 
 /*
+ * Sends a signal to the current thread. SIGSTOP and SIGKILL are for its whole process, but nobody
+ * else can take them off the queue.
+ *
+ * A global function, not put in line: a test can have it replaced (freplace) by one that fails, for
+ * no kernel can be made to refuse at will. Return: 0, or a negative errno.
+ */
+__noinline int signal_self(int sig)
+{
+	return bpf_send_signal_thread(sig);
+}
+
+/*
  * Has the current process been released since it was put on record, and before it was stopped? We
  * may have been preempted between the two. Whoever released it believes that it goes on, and does
  * not come again: so it is continued here. Should that fail, it goes on record once more, and he to
@@ -115,7 +127,7 @@ static void stray_continue(struct task_struct *task, __u64 due_ns)
 	if (delay_of(task))
 		return;
 	count(EBPH_COUNT_STOP_STRAY);
-	if (bpf_send_signal_thread(SIGCONT))
+	if (signal_self(SIGCONT))
 		delay_record(task, due_ns);
 }
 
@@ -130,7 +142,7 @@ static int stop(struct task_struct *task, const struct task_state *state, __u32 
 {
 	struct ebph_event_stop *event;
 	__u64 due_ns;
-	int failed;
+	int error;
 
 	event = bpf_ringbuf_reserve(&stops, sizeof(*event), 0);
 	if (!event) {
@@ -148,9 +160,8 @@ static int stop(struct task_struct *task, const struct task_state *state, __u32 
 	 * The news goes out even if the signal fails: the record is to be taken back, and to
 	 * continue a process that was not stopped does no harm.
 	 */
-	/* To this thread: it stops the whole process, but nobody else can take it off the queue. */
-	failed = bpf_send_signal_thread(SIGSTOP);
-	if (failed)
+	error = signal_self(SIGSTOP);
+	if (error)
 		count(EBPH_COUNT_STOP_FAILED);
 	else
 		stray_continue(task, due_ns);
@@ -162,9 +173,10 @@ static int stop(struct task_struct *task, const struct task_state *state, __u32 
 	event->call = call;
 	event->recent = state->recent;
 	event->deferred = deferred;
-	event->drill = state->flags & TASK_DRILLED;
+	event->drill = (state->flags & TASK_DRILLED) != 0;
+	event->error = error;
 	bpf_ringbuf_submit(event, 0);
-	return !failed;
+	return !error;
 }
 
 __hidden int delay_serve(struct task_struct *task, struct task_state *state, __u32 call,
@@ -301,7 +313,7 @@ static int abort_begin(struct task_state *state)
 		state->flags |= TASK_ABORT; /* abort.bpf.c does it */
 		return 0;
 	}
-	if (bpf_send_signal(SIGKILL)) {
+	if (signal_self(SIGKILL)) {
 		count(EBPH_COUNT_KILL_FAILED);
 		return 0;
 	}

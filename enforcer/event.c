@@ -254,6 +254,22 @@ static void on_anomaly(struct event_sink *sink, const struct ebph_event_anomaly 
 	journal_write(&sink->journal, object);
 }
 
+static void stop_log(struct event_sink *sink, const struct ebph_event_stop *stop, const char *call)
+{
+	const char *name = profile_name(sink->profiles, stop->event.slot);
+
+	if (stop->error) {
+		log_warn("not delayed: %s pid %u at %s: the kernel refused the signal: %s", name,
+			 stop->event.pid, call, strerror(-stop->error));
+		return;
+	}
+	/* A drill may have thousands. */
+	log_line(stop->drill ? LOG_DEBUG : LOG_WARNING, "%s: %s pid %u for %" PRIu64 " ms %s %s",
+		 stop->drill ? "drill" : "delayed", name, stop->event.pid,
+		 (uint64_t)(stop->delay_ns / NSEC_PER_MSEC), stop->deferred ? "before" : "after",
+		 call);
+}
+
 static void on_stop(struct event_sink *sink, const struct ebph_event_stop *stop)
 {
 	char buffer[CALLNAME_MAX];
@@ -267,17 +283,15 @@ static void on_stop(struct event_sink *sink, const struct ebph_event_stop *stop)
 	if (r)
 		log_error("cannot keep the delay of process %u, it goes on at once: %s",
 			  stop->event.pid, strerror(-r));
-	/* A drill may have thousands. */
-	log_line(stop->drill ? LOG_DEBUG : LOG_WARNING, "%s: %s pid %u for %" PRIu64 " ms %s %s",
-		 stop->drill ? "drill" : "delayed", profile_name(sink->profiles, stop->event.slot),
-		 stop->event.pid, (uint64_t)(stop->delay_ns / NSEC_PER_MSEC),
-		 stop->deferred ? "before" : "after", call);
+	stop_log(sink, stop, call);
 	object = event_object(sink, "stop", &stop->event);
 	json_object_set_new(object, "call", json_string(call));
 	json_object_set_new(object, "recent", json_integer(stop->recent));
 	json_object_set_new(object, "deferred", json_boolean(stop->deferred));
 	if (stop->drill)
 		json_object_set_new(object, "drill", json_true());
+	if (stop->error)
+		json_object_set_new(object, "error", json_string(strerror(-stop->error)));
 	json_object_set_new(object, "delay_ms",
 			    json_integer((json_int_t)(stop->delay_ns / NSEC_PER_MSEC)));
 	journal_write(&sink->journal, object);

@@ -10,7 +10,7 @@
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*_test.c))
 PROGS	   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/progs/*.c))
 PROGS_32   := $(patsubst %.S,$(BUILD)/%,$(wildcard tests/progs/*.S))
-E2E_SRCS   := $(wildcard tests/e2e/*.c tests/bpf/*.c tests/harness/*.c)
+E2E_SRCS   := $(filter-out %.bpf.c,$(wildcard tests/e2e/*.c tests/bpf/*.c tests/harness/*.c))
 E2E_OBJS   := $(E2E_SRCS:tests/%.c=$(BUILD)/tests/obj/%.o)
 
 test-build: $(UNIT_TESTS) $(PROGS) $(PROGS_32) $(if $(E2E_OBJS),$(BUILD)/tests/e2e)
@@ -52,7 +52,11 @@ $(BUILD)/tests/obj/%.o: tests/%.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 
-$(E2E_OBJS): | $(SKELETONS)
+$(E2E_OBJS): | $(SKELETONS) $(BUILD)/no_signal.skel.h
+
+$(BUILD)/no_signal.skel.h: $(BUILD)/tests/bpf/no_signal.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name no_signal_bpf > $@
 
 $(BUILD)/tests/e2e: $(E2E_OBJS) $(BUILD)/tests/ebph.a
 	$(call say,LINK,$@)
@@ -71,17 +75,18 @@ $(PROGS_32): $(BUILD)/%: %.S tests/tests.mk
 	$(Q)$(AS) --32 $< -o $@.o
 	$(Q)$(LD) -m elf_i386 $@.o -o $@
 
+# BPF programs of tests and benchmarks.
+$(BUILD)/tests/%.bpf.o: tests/%.bpf.c Makefile
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -I. -c $< -o $@
+
 # ---- benchmark --------------------------------------------------------------------------------
 
 BENCH_OBJS := $(patsubst tests/%.c,$(BUILD)/tests/obj/%.o,\
 	      $(filter-out %.bpf.c %/tiny.c %/strange.c %/matrix.c,$(wildcard tests/bench/*.c)) tests/bpf/rig.c)
 
 $(BENCH_OBJS): | $(SKELETONS) $(BUILD)/bench_empty.skel.h $(BUILD)/bench_reconstruction.skel.h
-
-$(BUILD)/tests/bench/%.bpf.o: tests/bench/%.bpf.c Makefile
-	$(call say,BPF,$<)
-	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 
 .SECONDARY: $(BUILD)/tests/bench/empty.bpf.o $(BUILD)/tests/bench/reconstruction.bpf.o
 

@@ -32,6 +32,7 @@ struct test {
 	X(fault) \
 	X(story) \
 	X(answer) \
+	X(no_signal) \
 	X(deferral) \
 	X(trap) \
 	X(death) \
