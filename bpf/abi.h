@@ -316,8 +316,7 @@ struct ebph_event_stop {
 	__u32 recent;
 	__u32 deferred; /* not 0: the call has not taken effect, and is made again afterwards */
 	__u16 drill;	/* not 0: for nothing */
-	__s16 error; /* not 0: the kernel refused the signal, and the call went on; negative errno
-		      */
+	__s16 error;	/* negative errno: the kernel refused the signal, the call went on; or 0 */
 };
 EBPH_ASSERT_SIZE(struct ebph_event_stop, 72);
 

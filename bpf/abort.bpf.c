@@ -52,10 +52,10 @@ int ebph_over_i32at(void *ctx)
 }
 
 /* Not 0 when the current thread has to wait, and makes its execve again. */
-static int exec_waits(struct task_struct *task, struct task_state *state)
+static int exec_waits(struct task_state *state)
 {
 	return settings.defer && (state->flags & TASK_DELAYED) &&
-	       delay_serve(task, state, ebph_window_at(&state->window, 0), 1);
+	       delay_serve(state, ebph_window_at(&state->window, 0), 1);
 }
 
 /*
@@ -65,19 +65,19 @@ static int exec_waits(struct task_struct *task, struct task_state *state)
  *
  * Return: the error that the execve is to fail with, or 0.
  */
-static int exec_check(struct linux_binprm *bprm)
+static __always_inline int exec_check(struct linux_binprm *bprm)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_state *state = call_late(task);
 
 	if (!state || !(state->flags & TASK_TARGET))
 		return abort_wanted(state) ? -EPERM : 0;
-	if (exec_waits(task, state))
+	if (exec_waits(state))
 		return -ERESTARTNOINTR;
 	exec_settle(task, state, bprm->file);
 	if (abort_wanted(state))
 		return -EPERM;
-	return exec_waits(task, state) ? -ERESTARTNOINTR : 0;
+	return exec_waits(state) ? -ERESTARTNOINTR : 0;
 }
 
 /*

@@ -35,5 +35,5 @@ __hidden void drill_take(struct task_struct *task, struct task_state *state, __u
 	if (drawn == DRILL_OVER)
 		state->flags &= ~TASK_DRILL;
 	else if (drawn == DRILL_YES)
-		delay_begin(task, state, call, settings.drill_delay_ns, 0);
+		delay_begin(state, call, settings.drill_delay_ns, 0);
 }

@@ -55,7 +55,7 @@ static __noinline int guard_awake(__u32 guards)
 	call = ebph_window_at(&state->window, 0);
 	if (!(guards & (1u << guard_of(call))))
 		return 0;
-	return delay_serve(task, state, call, 1) ? -ERESTARTNOINTR : 0;
+	return delay_serve(state, call, 1) ? -ERESTARTNOINTR : 0;
 }
 
 /* What is seldom needed is a function of its own, for whose registers nobody else has to care. */
@@ -96,6 +96,7 @@ HOOK(socket_shutdown, BIT(SOCKET))
 HOOK(mmap_file, BIT(MAP))
 HOOK(file_mprotect, BIT(MAP))
 HOOK(file_ioctl, BIT(FD))
+HOOK(file_ioctl_compat, BIT(FD)) /* of 32 bits; since 6.8, and in later 6.1s */
 HOOK(file_fcntl, BIT(FD))
 HOOK(file_lock, BIT(FD))
 HOOK(bprm_check, BIT(EXEC))

@@ -92,16 +92,20 @@ static int release_on_time(void *map, __u32 *tgid, struct release_timer *timer)
 
 /*
  * Whom we stop was released between its record and its stop, which may come late: by an interrupt
- * of its own. SIGCONT has come before, or comes after and takes the stop off the queue.
+ * of its own. If SIGCONT has come before, he is to get another. If the timer is at it at this
+ * moment, that may be so too, though the record is not 0 yet: release() finds then that it was
+ * taken from it. One SIGCONT too many does no harm.
  */
 static struct ebph_delay *record_again(struct task_struct *target)
 {
 	struct ebph_delay *delay = record_of(target);
+	__u64 now_ns = bpf_ktime_get_ns();
 
 	if (!delay)
 		return NULL;
 	delay->released = 0;
-	__sync_val_compare_and_swap(&delay->due_ns, 0, bpf_ktime_get_ns());
+	if (__sync_val_compare_and_swap(&delay->due_ns, 0, now_ns) == EBPH_DUE_NOW)
+		__sync_val_compare_and_swap(&delay->due_ns, EBPH_DUE_NOW, now_ns);
 	return delay;
 }
 

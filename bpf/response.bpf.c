@@ -179,13 +179,18 @@ static int stop(struct task_struct *task, const struct task_state *state, __u32 
 	return !error;
 }
 
-__hidden int delay_serve(struct task_struct *task, struct task_state *state, __u32 call,
-			 __u32 deferred)
+/* A global function, that the verifier goes through it once and not on each way to it. */
+int delay_serve(struct task_state *state, __u32 call, __u32 deferred)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	__u64 now_ns = bpf_ktime_get_ns();
 
+	if (!state)
+		return 0;
+	if (deferred)
+		state->flags &= ~TASK_LEFT;
 	if (now_ns >= state->due_ns || now_ns < breaker.open_until_ns) {
-		state->flags &= ~(TASK_DELAYED | TASK_DRILLED);
+		state->flags &= ~(TASK_DELAYED | TASK_DRILLED | TASK_LEFT | TASK_UNMET);
 		return 0;
 	}
 	if (task->ptrace)
@@ -195,24 +200,6 @@ __hidden int delay_serve(struct task_struct *task, struct task_state *state, __u
 	else
 		return stop(task, state, call, deferred);
 	return 0;
-}
-
-__hidden void delay_begin(struct task_struct *task, struct task_state *state, __u32 call,
-			  __u64 delay_ns, __u32 recent)
-{
-	__u64 due_ns = bpf_ktime_get_ns() + delay_ns;
-
-	if (!(state->flags & TASK_DELAYED) || state->due_ns < due_ns)
-		state->due_ns = due_ns;
-	state->delay_ns = delay_ns;
-	state->recent = recent;
-	state->flags &= ~TASK_DRILLED;
-	state->flags |= recent ? TASK_DELAYED : TASK_DELAYED | TASK_DRILLED;
-	/* Whatever is served now: somebody may continue it, and its next call has a guard. */
-	if (settings.defer)
-		guards_arm(state->due_ns);
-	if (!is_served_later(call))
-		delay_serve(task, state, call, 0);
 }
 
 static void anomaly_report(struct task_state *state, struct ebph_profile *head,
@@ -330,7 +317,7 @@ static void act(struct task_struct *task, struct task_state *state, __u32 call,
 	if ((decision->answer & EBPH_ANSWER_ABORT) && abort_begin(state))
 		return;
 	if (decision->answer & EBPH_ANSWER_STOP)
-		delay_begin(task, state, call, decision->delay_ns, decision->recent);
+		delay_begin(state, call, decision->delay_ns, decision->recent);
 }
 
 /* Reports a decision, counts it, and carries it out where the mode says so. */

@@ -32,22 +32,6 @@ __hidden void abort_report(const struct task_state *state);
  */
 __hidden __u32 guard_of(__u32 call);
 
-/* Not 0 if a delay must not be served at the entry of @call: a hook follows, or the next call. */
-static inline int is_served_later(__u32 call)
-{
-	__u32 guard = guard_of(call);
-
-	return guard == GUARD_LATER || (guard && settings.defer);
-}
-
-/**
- * delay_begin() - the current thread is to wait before it does anything.
- * @call:   its call
- * @recent: recent anomalies that led to it; 0: none, it is a drill
- */
-__hidden void delay_begin(struct task_struct *task, struct task_state *state, __u32 call,
-			  __u64 delay_ns, __u32 recent);
-
 /* A call of a profile that is drilled: one in so many is delayed for nothing. */
 __hidden void drill_take(struct task_struct *task, struct task_state *state, __u32 call);
 
@@ -75,8 +59,53 @@ __hidden void guards_arm(__u64 due_ns);
  * Return: not 0 when it will stop; 0 when it may go on, because the time is over, or because a stop
  * is not possible now (counted).
  */
-__hidden int delay_serve(struct task_struct *task, struct task_state *state, __u32 call,
-			 __u32 deferred);
+int delay_serve(struct task_state *state, __u32 call, __u32 deferred);
+
+/*
+ * The current thread, which has to wait, enters @call: it waits, or that is left to a guard. A
+ * guard need not come: the call fails before it, or is one of those that it lets pass, as kill() of
+ * a group. So no two calls in a row are left to guards that do not: the second one waits at its
+ * entry, which is after it has taken effect, and at its guard if there is one.
+ */
+static inline void delay_enter(struct task_state *state, __u32 call)
+{
+	__u32 guard = guard_of(call);
+
+	if (guard == GUARD_LATER)
+		return;
+	if (guard && settings.defer) {
+		state->flags |= TASK_LEFT;
+		if (!(state->flags & TASK_UNMET))
+			return;
+	} else {
+		state->flags &= ~TASK_LEFT;
+	}
+	delay_serve(state, call, 0);
+}
+
+/**
+ * delay_begin() - the current thread is to wait before it does anything.
+ * @call:   its call
+ * @recent: recent anomalies that led to it; 0: none, it is a drill
+ *
+ * In line, as delay_enter(): calls go eight frames deep at most (MAX_CALL_FRAMES in the kernel's
+ * bpf_verifier.h), and the way here is long.
+ */
+static inline void delay_begin(struct task_state *state, __u32 call, __u64 delay_ns, __u32 recent)
+{
+	__u64 due_ns = bpf_ktime_get_ns() + delay_ns;
+
+	if (!(state->flags & TASK_DELAYED) || state->due_ns < due_ns)
+		state->due_ns = due_ns;
+	state->delay_ns = delay_ns;
+	state->recent = recent;
+	state->flags &= ~TASK_DRILLED;
+	state->flags |= recent ? TASK_DELAYED : TASK_DELAYED | TASK_DRILLED;
+	/* Whatever is served now: somebody may continue it, and its next call has a guard. */
+	if (settings.defer)
+		guards_arm(state->due_ns);
+	delay_enter(state, call);
+}
 
 /* The record of a process that is or was delayed; 0: there is none. */
 static inline struct ebph_delay *record_of(struct task_struct *target)

@@ -47,15 +47,17 @@ struct seat_pair {
 };
 
 /* task_state.flags; while all are clear, a call needs no more than the window to be judged. */
-#define TASK_IGNORED  1u   /* the daemon and its guardian */
-#define TASK_ABORT    2u   /* the execve that this thread is in must fail */
-#define TASK_DELAYED  8u   /* .due_ns counts */
-#define TASK_DRILL    16u  /* its profile is drilled: EBPH_PROFILE_DRILLED, the same bit */
-#define TASK_DRILLED  32u  /* with TASK_DELAYED: by a drill */
-#define TASK_RESTART  4u   /* a signal interrupted the last call; the kernel will make it again */
-#define TASK_UNLISTED 64u  /* out of scope, as the configuration was at .generation */
-#define TASK_TARGET   128u /* what its execve gets depends on what it executes */
-#define TASK_PASSED   256u /* its execve may go on for what it executes: this once */
+#define TASK_IGNORED  1u    /* the daemon and its guardian */
+#define TASK_ABORT    2u    /* the execve that this thread is in must fail */
+#define TASK_DELAYED  8u    /* .due_ns counts */
+#define TASK_DRILL    16u   /* its profile is drilled: EBPH_PROFILE_DRILLED, the same bit */
+#define TASK_DRILLED  32u   /* with TASK_DELAYED: by a drill */
+#define TASK_RESTART  4u    /* a signal interrupted the last call; the kernel will make it again */
+#define TASK_UNLISTED 64u   /* out of scope, as the configuration was at .generation */
+#define TASK_TARGET   128u  /* what its execve gets depends on what it executes */
+#define TASK_PASSED   256u  /* its execve may go on for what it executes: this once */
+#define TASK_LEFT     512u  /* with TASK_DELAYED: left to a guard, which has not come yet */
+#define TASK_UNMET    1024u /* likewise: it did not come, so this call waits at its entry as well */
 
 /* What is known of the execve that it is in, also when a signal interrupts that. */
 #define TASK_EXEC (TASK_ABORT | TASK_TARGET | TASK_PASSED)

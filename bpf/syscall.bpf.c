@@ -96,10 +96,13 @@ int call_is_new(struct task_state *state, __u32 call)
 		exec_settle(task, state, NULL);
 		flags = state->flags;
 	}
+	state->flags &= TASK_DELAYED | TASK_DRILL | TASK_DRILLED | TASK_LEFT;
 	/* Still to wait: somebody else has continued it, or the last call met no guard. */
-	if ((flags & TASK_DELAYED) && !is_served_later(call))
-		delay_serve(task, state, call, 0);
-	state->flags &= TASK_DELAYED | TASK_DRILL | TASK_DRILLED;
+	if (flags & TASK_DELAYED) {
+		if (flags & TASK_LEFT)
+			state->flags |= TASK_UNMET;
+		delay_enter(state, call);
+	}
 	if ((flags & TASK_RESTART) && call == last) {
 		state->flags |= flags & TASK_EXEC;
 		/* The same path may lead to another file now. */

@@ -212,7 +212,7 @@ int kernel_ask_targets(struct kernel *kernel)
 
 void kernel_detach(struct kernel *kernel)
 {
-	ebph_bpf__detach(kernel->skeleton);
+	programs_detach(kernel);
 	if (kernel->ontime)
 		ontime_bpf__detach(kernel->ontime);
 	running_programs_wait();

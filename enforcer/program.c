@@ -49,6 +49,12 @@ static const struct {
 	{"btf_trace_io_uring_submit_sqe", "ebph_uring_sqe"},
 };
 
+/* They take calls into profiles; so do those that refuse an execve, if it was missed before. */
+static const char *const judges[] = {
+	SURE_PROGRAM,	  "ebph_sys_enter",  "ebph_sys_enter2",
+	"ebph_uring_req", "ebph_uring_req2", "ebph_uring_sqe",
+};
+
 /* ---- loading --------------------------------------------------------------------------- */
 
 static int program_load(struct ebph_bpf *skeleton, const char *name, bool attach)
@@ -211,20 +217,38 @@ int programs_select(struct kernel *kernel, bool interrupts)
 
 /* ---- attaching ------------------------------------------------------------------------- */
 
-/* Attaches one program; the skeleton owns the link. */
-static int program_attach(struct kernel *kernel, const char *name)
+/* Where the skeleton, which owns it, keeps the link of a program. NULL: there is no such program.
+ */
+static struct bpf_prog_skeleton *program_find(struct kernel *kernel, const char *name)
 {
 	struct bpf_object_skeleton *parts = kernel->skeleton->skeleton;
 
-	for (int i = 0; i < parts->prog_cnt; i++) {
-		if (strcmp(parts->progs[i].name, name))
-			continue;
-		if (*parts->progs[i].link)
-			return 0; /* when programs_arm() had failed half-way, and is tried again */
-		*parts->progs[i].link = bpf_program__attach(*parts->progs[i].prog);
-		return *parts->progs[i].link ? 0 : -errno;
-	}
-	return -ENOENT;
+	for (int i = 0; i < parts->prog_cnt; i++)
+		if (!strcmp(parts->progs[i].name, name))
+			return &parts->progs[i];
+	return NULL;
+}
+
+static int program_attach(struct kernel *kernel, const char *name)
+{
+	struct bpf_prog_skeleton *program = program_find(kernel, name);
+
+	if (!program)
+		return -ENOENT;
+	if (*program->link)
+		return 0; /* when programs_arm() had failed half-way, and is tried again */
+	*program->link = bpf_program__attach(*program->prog);
+	return *program->link ? 0 : -errno;
+}
+
+static void program_detach(struct kernel *kernel, const char *name)
+{
+	struct bpf_prog_skeleton *program = program_find(kernel, name);
+
+	if (!program)
+		return;
+	bpf_link__destroy(*program->link);
+	*program->link = NULL;
 }
 
 static int rung_attach(struct kernel *kernel, enum abort_rung rung)
@@ -319,6 +343,15 @@ int programs_attach(struct kernel *kernel)
 	if (!r)
 		r = twins_attach(kernel);
 	return r ? r : calls_attach(kernel);
+}
+
+void programs_detach(struct kernel *kernel)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(judges); i++)
+		program_detach(kernel, judges[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(rung_programs); i++)
+		program_detach(kernel, rung_programs[i].program);
+	ebph_bpf__detach(kernel->skeleton);
 }
 
 /* ---- what was missed ------------------------------------------------------------------- */

@@ -30,4 +30,10 @@ int programs_attach_first(struct kernel *kernel);
  */
 int programs_attach(struct kernel *kernel);
 
+/*
+ * Detaches all. What takes calls into profiles goes first: those that say whose a thread's state is
+ * take a while to follow, and what came meanwhile would be taken for another program's.
+ */
+void programs_detach(struct kernel *kernel);
+
 #endif

@@ -11,6 +11,7 @@ UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/*_test.c))
 PROGS	   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/progs/*.c))
 PROGS_32   := $(patsubst %.S,$(BUILD)/%,$(wildcard tests/progs/*.S))
 E2E_SRCS   := $(filter-out %.bpf.c,$(wildcard tests/e2e/*.c tests/bpf/*.c tests/harness/*.c))
+TEST_SKELETONS := $(patsubst tests/bpf/%.bpf.c,$(BUILD)/%.skel.h,$(wildcard tests/bpf/*.bpf.c))
 E2E_OBJS   := $(E2E_SRCS:tests/%.c=$(BUILD)/tests/obj/%.o)
 
 test-build: $(UNIT_TESTS) $(PROGS) $(PROGS_32) $(if $(E2E_OBJS),$(BUILD)/tests/e2e)
@@ -52,11 +53,11 @@ $(BUILD)/tests/obj/%.o: tests/%.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 
-$(E2E_OBJS): | $(SKELETONS) $(BUILD)/no_signal.skel.h
+$(E2E_OBJS): | $(SKELETONS) $(TEST_SKELETONS)
 
-$(BUILD)/no_signal.skel.h: $(BUILD)/tests/bpf/no_signal.bpf.o
+$(TEST_SKELETONS): $(BUILD)/%.skel.h: $(BUILD)/tests/bpf/%.bpf.o
 	$(call say,SKEL,$@)
-	$(Q)$(BPFTOOL) gen skeleton $< name no_signal_bpf > $@
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
 $(BUILD)/tests/e2e: $(E2E_OBJS) $(BUILD)/tests/ebph.a
 	$(call say,LINK,$@)

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "enforcer/util.h"
 #include "tests/harness/child.h"
 #include "tests/harness/daemon.h"
 #include "tests/harness/tap.h"
@@ -164,6 +165,47 @@ static void delayed_killed(void)
 	daemon_stop(&daemon);
 }
 
+/* Executes one after the other, until it is killed. */
+static pid_t executor_start(const char *const *one, const char *const *other)
+{
+	struct child child;
+	pid_t pid = fork();
+
+	REQUIRE(pid >= 0, "fork: %s", strerror(errno));
+	if (pid)
+		return pid;
+	for (;;) {
+		run(&child, one, NULL);
+		run(&child, other, NULL);
+	}
+}
+
+/*
+ * At its end it takes its programs away one by one, which with all guards is seconds. Whoever
+ * begins meanwhile, where another thread has ended, is not taken for that one.
+ */
+static void nobody_is_another(void)
+{
+	const struct daemon_conf conf = {.response = "deferral = yes\n"};
+	const char *const lines[] = {strdup(program_path(PROGRAM("lines"))), NULL};
+	const char *const frames[] = {strdup(program_path(PROGRAM("frames"))), "ff", NULL};
+	struct daemon daemon;
+	pid_t executors[2];
+
+	daemon_start(&daemon, "enforce", &conf);
+	train(&daemon, lines[0], lines);
+	train(&daemon, frames[0], frames);
+	for (size_t i = 0; i < ARRAY_SIZE(executors); i++)
+		executors[i] = executor_start(lines, frames);
+	daemon_stop(&daemon);
+	for (size_t i = 0; i < ARRAY_SIZE(executors); i++)
+		kill(executors[i], SIGKILL);
+	while (wait(NULL) > 0)
+		;
+	CHECK(events_count(&daemon, "anomaly", 0) == 0, "%zu anomalies",
+	      events_count(&daemon, "anomaly", 0));
+}
+
 const struct test death_tests[] = {
 	{.name = "death: kill -9 of ebphd releases the delayed", .run = killed},
 	{.name = "death: SIGTERM to ebphd releases the delayed", .run = ended, .is_once = true},
@@ -176,5 +218,6 @@ const struct test death_tests[] = {
 	{.name = "death: ebphd hangs, its guardian releases who is due", .run = stopped},
 	{.name = "death: both hang, the kernel releases who is due", .run = both_stopped},
 	{.name = "death: SIGKILL ends a delayed process at once", .run = delayed_killed},
+	{.name = "death: at its end nobody is taken for another", .run = nobody_is_another},
 	{},
 };

@@ -7,9 +7,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/bpf.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -25,6 +23,7 @@
 #include "tests/harness/tap.h"
 #include "ebph.skel.h"
 #include "ontime.skel.h"
+#include "stray.skel.h"
 
 #define CROWD	    100
 #define LONG_ROUNDS 20 /* of five blows: 100 */
@@ -287,52 +286,28 @@ static void full_ring(void)
 
 /* ---- released between record and stop ---------------------------------------------------- */
 
-/*
- * Releases whoever is being stopped, as far as the record goes: when the signal is on its way, and
- * the program that sends it has not come back. Return: the link's descriptor.
- */
-static int releaser_attach(int delayed_fd)
+/* Releases whoever @kernel stops before he is stopped, as far as the record goes. */
+static struct stray_bpf *stray_new(struct kernel *kernel)
 {
-	const struct bpf_insn insns[] = {
-		{BPF_LDX | BPF_MEM | BPF_DW, BPF_REG_6, BPF_REG_1, 0, 0}, /* the signal */
-		{BPF_JMP | BPF_JNE | BPF_K, BPF_REG_6, 0, 11, SIGSTOP},
-		{BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_get_current_pid_tgid},
-		{BPF_ALU64 | BPF_RSH | BPF_K, BPF_REG_0, 0, 0, 32},
-		{BPF_STX | BPF_MEM | BPF_W, BPF_REG_10, BPF_REG_0, -4, 0},
-		{BPF_LD | BPF_IMM | BPF_DW, BPF_REG_1, BPF_PSEUDO_MAP_FD, 0, delayed_fd},
-		{0},
-		{BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_2, BPF_REG_10, 0, 0},
-		{BPF_ALU64 | BPF_ADD, BPF_REG_2, 0, 0, -4},
-		{BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_map_lookup_elem},
-		{BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0, 2, 0},
-		{BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_1, 0, 0, 0},
-		{BPF_STX | BPF_MEM | BPF_DW, BPF_REG_0, BPF_REG_1,
-		 offsetof(struct ebph_delay, due_ns), 0},
-		{BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 0},
-		{BPF_JMP | BPF_EXIT, 0, 0, 0, 0},
-	};
-	AUTO_CLOSE int fd = -1;
-	int link;
+	struct stray_bpf *stray = stray_bpf__open();
 
-	fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "releaser", "GPL", insns,
-			   ARRAY_SIZE(insns), NULL);
-	REQUIRE(fd >= 0, "%s", strerror(errno));
-	link = bpf_raw_tracepoint_open("signal_generate", fd);
-	REQUIRE(link >= 0, "%s", strerror(errno));
-	return link;
+	REQUIRE(stray && !bpf_map__reuse_fd(stray->maps.delayed, kernel_delayed_fd(kernel)) &&
+			!stray_bpf__load(stray) && !stray_bpf__attach(stray),
+		"%s", strerror(errno));
+	return stray;
 }
 
 static void released_before_stopped(void)
 {
+	struct stray_bpf *stray;
 	uint64_t strays;
 	struct rig rig;
 	size_t n;
-	int link;
 
 	rig_new_delaying(&rig);
-	link = releaser_attach(kernel_delayed_fd(rig.kernel));
+	stray = stray_new(rig.kernel);
 	n = strange_calls(&rig, 3);
-	close(link);
+	stray_bpf__destroy(stray);
 	strays = kernel_counter(rig.kernel, EBPH_COUNT_STOP_STRAY);
 	CHECK(n == 0 && strays > 0, "stopped %zu times, %llu strays", n,
 	      (unsigned long long)strays);
@@ -343,14 +318,15 @@ static void released_before_stopped(void)
 static void released_then_on_record(void)
 {
 	struct ebph_delay delay;
+	struct stray_bpf *stray;
 	struct rig rig;
-	int status, link;
+	int status;
 	pid_t pid;
 
 	rig_new_delaying(&rig);
 	if (!rig.kernel->ontime)
 		skip("this kernel has no bpf_send_signal_task()");
-	link = releaser_attach(kernel_delayed_fd(rig.kernel)); /* before the one that looks */
+	stray = stray_new(rig.kernel); /* before the one that looks */
 	REQUIRE(!ontime_bpf__attach(rig.kernel->ontime), "%s", strerror(errno));
 	processors_load(true);
 	pid = fork();
@@ -360,7 +336,7 @@ static void released_then_on_record(void)
 	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status), "status %#x",
 	      (unsigned int)status);
 	processors_load(false);
-	close(link);
+	stray_bpf__destroy(stray);
 	REQUIRE(!bpf_map_lookup_elem(kernel_delayed_fd(rig.kernel), &pid, &delay), "%s",
 		strerror(errno));
 	CHECK(delay.released, "not by the kernel");

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "enforcer/util.h"
 #include "tests/harness/child.h"
 #include "tests/harness/daemon.h"
 #include "tests/harness/tap.h"
@@ -223,10 +224,55 @@ static void meanwhile(void)
 	daemon_stop(&daemon);
 }
 
+/* ---- calls whose guard does not come ------------------------------------------------------ */
+
+/* A case that makes nothing but one call, over and over. */
+struct unmet {
+	const char *name, *call;
+	size_t waits; /* the call that waits: the first before its effect, another after it */
+	pid_t pid;
+};
+
+static void stands_still(struct daemon *daemon, struct unmet *unmet)
+{
+	struct child child;
+
+	case_start(daemon, &child, unmet->name, "odd");
+	unmet->pid = child.pid;
+	CHECK(child_wait_stopped(&child), "%s: never stopped", unmet->name);
+	event_wait(daemon, "stop", "call", unmet->call, NULL);
+	kill(child.pid, SIGKILL);
+	child_wait(&child);
+}
+
+static void unmet_guards(void)
+{
+	const char *const names[] = {"groups", "pipes", "ioctl32", NULL};
+	struct unmet cases[] = {
+		{.name = "groups", .call = "kill", .waits = 2},
+		{.name = "pipes", .call = "splice", .waits = 2},
+		{.name = "ioctl32", .call = "ia32:ioctl", .waits = 1},
+	};
+	struct daemon daemon;
+
+	cases_train(&daemon, names, "deferral = yes\ndelay_base = 10s\nmax_delay = 1min\n");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		stands_still(&daemon, &cases[i]);
+	daemon_stop(&daemon);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		size_t n = events_count(&daemon, "anomaly", cases[i].pid);
+
+		CHECK(n == cases[i].waits, "%s: stopped after %zu", cases[i].name, n);
+		CHECK(stops_at(&daemon, cases[i].pid, cases[i].call, n == 1) > 0,
+		      "%s: at the wrong time", cases[i].name);
+	}
+}
+
 const struct test trap_tests[] = {
 	{.name = "trap: what can not be deferred, or only once",
 	 .run = undeferred,
 	 .is_once = true},
 	{.name = "trap: what happens while a call is deferred", .run = meanwhile, .is_once = true},
+	{.name = "trap: calls that meet no guard", .run = unmet_guards},
 	{},
 };

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,6 +44,35 @@ static void everybody(void)
 {
 	if (odd)
 		must(!kill(-1, 0));
+}
+
+/* The next three make the odd call until they are killed, and no other. */
+static void groups(void)
+{
+	while (odd)
+		kill(0, 0);
+}
+
+static void pipes(void)
+{
+	int here[2], there[2];
+
+	must(!pipe(here) && !pipe(there) && write(here[1], "x", 1) == 1);
+	while (odd) {
+		splice(here[0], NULL, there[1], NULL, 1, 0);
+		splice(there[0], NULL, here[1], NULL, 1, 0);
+	}
+}
+
+static void ioctl32(void)
+{
+	long result;
+
+	while (odd) /* arch/x86/entry/syscalls/syscall_32.tbl */
+		__asm__ volatile("int $0x80"
+				 : "=a"(result)
+				 : "a"(54L), "b"((long)file), "c"((long)FIOCLEX)
+				 : "memory");
 }
 
 static void on_signal(int signal)
@@ -129,6 +159,7 @@ int main(int argc, char **argv)
 	} cases[] = {
 		{"group", group},     {"everybody", everybody}, {"handler", handler},
 		{"vforked", vforked}, {"threads", threads},	{"execute", execute},
+		{"groups", groups},   {"pipes", pipes},		{"ioctl32", ioctl32},
 	};
 
 	must(argc > 2);
