@@ -143,8 +143,8 @@ int BPF_PROG(ebph_g_task_kill)
 	if (!guards_until_ns)
 		return 0;
 	call = call_of(task);
-	if ((call == EBPH_CALL_KILL || call == EBPH_CALL_IA32_KILL) &&
-	    (int)user_regs(task)->di <= 0)
+	if ((call == EBPH_CALL_KILL && (int)user_regs(task)->di <= 0) ||
+	    (call == EBPH_CALL_IA32_KILL && (int)user_regs(task)->bx <= 0))
 		return 0;
 	return guard(BIT(TASK));
 }

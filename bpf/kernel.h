@@ -111,6 +111,7 @@ struct k_sigaction {
 struct pt_regs {
 	unsigned long ax;
 	unsigned long orig_ax; /* -1: it was not a system call that was interrupted */
+	unsigned long bx;      /* first argument of a call of 32 bits */
 	unsigned long di;      /* first argument of a call */
 	unsigned long sp;      /* user stack: which signal frame is live */
 };

@@ -99,13 +99,18 @@ static int release_on_time(void *map, __u32 *tgid, struct release_timer *timer)
 static struct ebph_delay *record_again(struct task_struct *target)
 {
 	struct ebph_delay *delay = record_of(target);
-	__u64 now_ns = bpf_ktime_get_ns();
+	__u64 seen, now_ns = bpf_ktime_get_ns();
 
 	if (!delay)
 		return NULL;
 	delay->released = 0;
-	if (__sync_val_compare_and_swap(&delay->due_ns, 0, now_ns) == EBPH_DUE_NOW)
-		__sync_val_compare_and_swap(&delay->due_ns, EBPH_DUE_NOW, now_ns);
+	/* From DUE_NOW it becomes 0 or a real time, and only we make it one from 0. */
+	for (int i = 0; i < 4; i++) {
+		seen = delay->due_ns;
+		if (seen > EBPH_DUE_NOW ||
+		    __sync_val_compare_and_swap(&delay->due_ns, seen, now_ns) == seen)
+			break;
+	}
 	return delay;
 }
 

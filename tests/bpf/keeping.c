@@ -276,7 +276,9 @@ static void normal_long(void)
 const struct test keeping_tests[] = {
 	{.name = "keeping: all is learned while there are few slots", .run = slots},
 	{.name = "keeping: all is learned while there is little memory", .run = memory},
-	{.name = "keeping: normal profiles come and go as they are", .run = normal},
+	{.name = "keeping: normal profiles come and go as they are",
+	 .run = normal,
+	 .is_once = true},
 	{.name = "keeping: few slots, longer", .run = slots_long, .is_long = true},
 	{.name = "keeping: little memory, longer", .run = memory_long, .is_long = true},
 	{.name = "keeping: normal profiles, longer", .run = normal_long, .is_long = true},

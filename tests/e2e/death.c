@@ -218,6 +218,8 @@ const struct test death_tests[] = {
 	{.name = "death: ebphd hangs, its guardian releases who is due", .run = stopped},
 	{.name = "death: both hang, the kernel releases who is due", .run = both_stopped},
 	{.name = "death: SIGKILL ends a delayed process at once", .run = delayed_killed},
-	{.name = "death: at its end nobody is taken for another", .run = nobody_is_another},
+	{.name = "death: at its end nobody is taken for another",
+	 .run = nobody_is_another,
+	 .is_once = true},
 	{},
 };

@@ -6,6 +6,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,53 +53,50 @@ static struct no_signal_bpf *refusals_begin(uint32_t times, int error)
 	return skeleton;
 }
 
-/* Two lines too many: the first is written all the same, at the next call it stops. */
-static void stop_refused(int error)
+/* The next line too many is written all the same; at the one after it the program stands still. */
+static void stop_refused(struct daemon *daemon, const char *path, int error)
 {
-	const struct daemon_conf conf = {
-		.response = "deferral = yes\ndelay_base = 10s\nmax_delay = 1min\n"};
-	const char *path = strdup(program_path(PROGRAM("lines")));
-	struct no_signal_bpf *replaced;
-	struct daemon daemon;
+	struct no_signal_bpf *replaced = refusals_begin(1, error);
 	struct child child;
-	json_t *counters, *stop;
+	json_t *stop;
 
-	daemon_start(&daemon, "enforce", &conf);
-	train(&daemon, path, (const char *const[]){path, NULL});
-	replaced = refusals_begin(1, error);
 	child_start(&child, (const char *const[]){path, "a", "b", NULL}, NULL);
 	REQUIRE(child_wait_stopped(&child), "it was not stopped at all");
 	CHECK(!replaced->bss->refusals, "nothing was refused");
 	no_signal_bpf__destroy(replaced);
 	child_listen(&child);
 	CHECK(!strcmp(child.output, "one\ntwo\n"), "it stopped after \"%s\"", child.output);
-	event_wait(&daemon, "stop", "error", strerror(error), NULL);
-	stop = event_wait(&daemon, "stop", NULL);
-	CHECK(!*event_text(stop, "error"), "\"%s\"", event_text(stop, "error"));
+	stop = event_wait(daemon, "stop", "error", strerror(error), NULL);
+	CHECK(event_number(stop, "pid") == child.pid, "another's");
+	stop = event_wait(daemon, "stop", NULL);
+	CHECK(event_number(stop, "pid") == child.pid && !*event_text(stop, "error"), "\"%s\"",
+	      event_text(stop, "error"));
+	kill(child.pid, SIGKILL);
+	child_wait(&child);
+	CHECK(!strcmp(child.output, "one\ntwo\n"), "then \"%s\"", child.output);
+}
+
+static void stops_refused(void)
+{
+	const struct daemon_conf conf = {
+		.response = "deferral = yes\ndelay_base = 10s\nmax_delay = 1min\n"};
+	const char *path = strdup(program_path(PROGRAM("lines")));
+	struct daemon daemon;
+	json_t *counters;
+
+	daemon_start(&daemon, "enforce", &conf);
+	train(&daemon, path, (const char *const[]){path, NULL});
+	stop_refused(&daemon, path, EPERM);
+	stop_refused(&daemon, path, EBUSY);
 	daemon_log_await(&daemon, "not delayed: ");
 	counters = counters_ask(&daemon);
-	CHECK(event_number(counters, "stop_failed") == 1, "counted %ld",
+	CHECK(event_number(counters, "stop_failed") == 2, "counted %ld",
 	      event_number(counters, "stop_failed"));
 	daemon_stop(&daemon);
-	CHECK(child_wait(&child) == 0 && !strcmp(child.output, "one\ntwo\ntwo\n"), "then \"%s\"",
-	      child.output);
-}
-
-static void stop_not_permitted(void)
-{
-	stop_refused(EPERM);
-}
-
-static void stop_busy(void)
-{
-	stop_refused(EBUSY);
 }
 
 const struct test no_signal_tests[] = {
-	{.name = "no signal: a stop is not permitted, and made at the next call",
-	 .run = stop_not_permitted},
-	{.name = "no signal: a stop finds the kernel busy, and is made at the next call",
-	 .run = stop_busy,
-	 .is_once = true},
+	{.name = "no signal: a stop that the kernel refuses is made at the next call",
+	 .run = stops_refused},
 	{},
 };

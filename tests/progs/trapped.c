@@ -46,7 +46,7 @@ static void everybody(void)
 		must(!kill(-1, 0));
 }
 
-/* The next three make the odd call until they are killed, and no other. */
+/* The next five make the odd call until they are killed, and no other. */
 static void groups(void)
 {
 	while (odd)
@@ -64,15 +64,30 @@ static void pipes(void)
 	}
 }
 
+/* The fifth argument is where a call of 64 bits has its first one. */
+static void call_32(long nr, long first, long second, long fifth)
+{
+	__asm__ volatile("int $0x80" : "+a"(nr) : "b"(first), "c"(second), "D"(fifth) : "memory");
+}
+
 static void ioctl32(void)
 {
-	long result;
-
 	while (odd) /* arch/x86/entry/syscalls/syscall_32.tbl */
-		__asm__ volatile("int $0x80"
-				 : "=a"(result)
-				 : "a"(54L), "b"((long)file), "c"((long)FIOCLEX)
-				 : "memory");
+		call_32(54, file, FIOCLEX, 0);
+}
+
+static void group32(void)
+{
+	while (odd)
+		call_32(37, 0, 0, 1);
+}
+
+static void kill32(void)
+{
+	pid_t self = getpid();
+
+	while (odd)
+		call_32(37, self, 0, 0);
 }
 
 static void on_signal(int signal)
@@ -160,6 +175,7 @@ int main(int argc, char **argv)
 		{"group", group},     {"everybody", everybody}, {"handler", handler},
 		{"vforked", vforked}, {"threads", threads},	{"execute", execute},
 		{"groups", groups},   {"pipes", pipes},		{"ioctl32", ioctl32},
+		{"group32", group32}, {"kill32", kill32},
 	};
 
 	must(argc > 2);
