@@ -274,7 +274,9 @@ static void normal_long(void)
 }
 
 const struct test keeping_tests[] = {
-	{.name = "keeping: all is learned while there are few slots", .run = slots},
+	{.name = "keeping: all is learned while there are few slots",
+	 .run = slots,
+	 .is_once = true},
 	{.name = "keeping: all is learned while there is little memory", .run = memory},
 	{.name = "keeping: normal profiles come and go as they are",
 	 .run = normal,

@@ -137,11 +137,11 @@ static void ia32(void)
 
 const struct test strace_tests[] = {
 	{.name = "strace: ls", .run = ls},
-	{.name = "strace: git", .run = git},
-	{.name = "strace: python3 with threads and children", .run = python},
-	{.name = "strace: a script of dash", .run = dash},
-	{.name = "strace: a script of bash", .run = bash},
-	{.name = "strace: a crowd of threads", .run = crowd},
+	{.name = "strace: git", .run = git, .is_once = true},
+	{.name = "strace: python3 with threads and children", .run = python, .is_once = true},
+	{.name = "strace: a script of dash", .run = dash, .is_once = true},
+	{.name = "strace: a script of bash", .run = bash, .is_once = true},
+	{.name = "strace: a crowd of threads", .run = crowd, .is_once = true},
 	{.name = "strace: signal handlers, siglongjmp", .run = jumper},
 	{.name = "strace: 32 bits", .run = ia32},
 	{},

@@ -111,6 +111,8 @@ const struct test learning_tests[] = {
 	{.name = "learning: forked children are followed", .run = children},
 	{.name = "learning: an exec that fails changes nothing", .run = failed_exec},
 	{.name = "learning: a growing pair set loses no pair", .run = growth},
-	{.name = "learning: frozen becomes normal after normal_wait", .run = waiting},
+	{.name = "learning: frozen becomes normal after normal_wait",
+	 .run = waiting,
+	 .is_once = true},
 	{},
 };
