@@ -21,8 +21,8 @@
 #include "tests/harness/leftover.h"
 #include "tests/harness/tap.h"
 
-#define TEST_LIMIT_MS                                                                              \
-	180000 /* a machine that is emulated is slow, three starts of ebphd are 80 s */
+/* A machine that is emulated is slow: three starts of ebphd are 80 s. */
+#define TEST_LIMIT_MS	   180000
 #define LONG_TEST_LIMIT_MS 1800000
 #define LEFTOVER_LIMIT_MS  20000
 
