@@ -435,6 +435,7 @@ static void on_tick(struct enforcer *enforcer)
 /* Stops following, and takes what was reported until then. */
 static void loop_end(struct enforcer *enforcer)
 {
+	/* Before the programs go: guards are there longer than what tells them which call it is. */
 	kernel_settings(enforcer->kernel)->stand_down = 1;
 	running_programs_wait();
 	enforcing_release(&enforcer->enforcing); /* before anything that may take its time */
