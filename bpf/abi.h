@@ -175,8 +175,10 @@ struct ebph_settings {
 	__u32 check_cgroups; /* not 0: there is something in the map `allowed_cgroups` */
 	__u32 targets_all;   /* ebph_target.list of what all may execute; 0: there is none */
 	__u32 drill_one_in;  /* of so many calls of a drilled profile one is delayed; 0: none */
+	__u32 ending; /* not 0: the daemon detaches the programs; nothing is judged any more */
+	__u32 pad;
 };
-EBPH_ASSERT_SIZE(struct ebph_settings, 192);
+EBPH_ASSERT_SIZE(struct ebph_settings, 200);
 
 #define EBPH_REPORTS_PER_SECOND 64 /* settings.reports_per_s, as the daemon sets it */
 

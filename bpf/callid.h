@@ -40,21 +40,23 @@
 #define EBPH_X32_BIT	  0x40000000u /* __X32_SYSCALL_BIT, arch/x86/include/uapi/asm/unistd.h */
 
 /* The calls that the enforcer itself must know (arch/x86/entry/syscalls/syscall_{64,32}.tbl). */
-#define EBPH_CALL_RT_SIGRETURN	    15u
-#define EBPH_CALL_EXECVE	    59u
-#define EBPH_CALL_KILL		    62u
-#define EBPH_CALL_EXIT		    60u
-#define EBPH_CALL_RESTART	    219u /* restart_syscall: goes on with a sleep, after a signal */
-#define EBPH_CALL_EXIT_GROUP	    231u
-#define EBPH_CALL_EXECVEAT	    322u
-#define EBPH_CALL_IA32_RESTART	    (EBPH_CALL_IA32 + 0)
-#define EBPH_CALL_IA32_EXIT	    (EBPH_CALL_IA32 + 1)
-#define EBPH_CALL_IA32_EXECVE	    (EBPH_CALL_IA32 + 11)
-#define EBPH_CALL_IA32_KILL	    (EBPH_CALL_IA32 + 37)
-#define EBPH_CALL_IA32_SIGRETURN    (EBPH_CALL_IA32 + 119)
-#define EBPH_CALL_IA32_RT_SIGRETURN (EBPH_CALL_IA32 + 173)
-#define EBPH_CALL_IA32_EXIT_GROUP   (EBPH_CALL_IA32 + 252)
-#define EBPH_CALL_IA32_EXECVEAT	    (EBPH_CALL_IA32 + 358)
+#define EBPH_CALL_RT_SIGRETURN		 15u
+#define EBPH_CALL_EXECVE		 59u
+#define EBPH_CALL_KILL			 62u
+#define EBPH_CALL_EXIT			 60u
+#define EBPH_CALL_RESTART		 219u /* restart_syscall: goes on with a sleep, after a signal */
+#define EBPH_CALL_EXIT_GROUP		 231u
+#define EBPH_CALL_EXECVEAT		 322u
+#define EBPH_CALL_PIDFD_SEND_SIGNAL	 424u
+#define EBPH_CALL_IA32_RESTART		 (EBPH_CALL_IA32 + 0)
+#define EBPH_CALL_IA32_EXIT		 (EBPH_CALL_IA32 + 1)
+#define EBPH_CALL_IA32_EXECVE		 (EBPH_CALL_IA32 + 11)
+#define EBPH_CALL_IA32_KILL		 (EBPH_CALL_IA32 + 37)
+#define EBPH_CALL_IA32_SIGRETURN	 (EBPH_CALL_IA32 + 119)
+#define EBPH_CALL_IA32_RT_SIGRETURN	 (EBPH_CALL_IA32 + 173)
+#define EBPH_CALL_IA32_EXIT_GROUP	 (EBPH_CALL_IA32 + 252)
+#define EBPH_CALL_IA32_EXECVEAT		 (EBPH_CALL_IA32 + 358)
+#define EBPH_CALL_IA32_PIDFD_SEND_SIGNAL (EBPH_CALL_IA32 + EBPH_CALL_PIDFD_SEND_SIGNAL)
 
 /**
  * ebph_call_id() - the call id of a system call.
@@ -91,11 +93,16 @@ static inline int ebph_call_is_exec(__u32 id)
 	       id == EBPH_CALL_IA32_EXECVEAT;
 }
 
-/* Not 0 when @id ends the thread: it never returns to user space, so no stop can take hold. */
+/* Not 0 when @id ends the whole process. */
+static inline int ebph_call_is_exit_group(__u32 id)
+{
+	return id == EBPH_CALL_EXIT_GROUP || id == EBPH_CALL_IA32_EXIT_GROUP;
+}
+
+/* Not 0 when @id ends the thread: it never returns to user space, so it can not be stopped. */
 static inline int ebph_call_is_exit(__u32 id)
 {
-	return id == EBPH_CALL_EXIT || id == EBPH_CALL_EXIT_GROUP || id == EBPH_CALL_IA32_EXIT ||
-	       id == EBPH_CALL_IA32_EXIT_GROUP;
+	return id == EBPH_CALL_EXIT || id == EBPH_CALL_IA32_EXIT || ebph_call_is_exit_group(id);
 }
 
 /*

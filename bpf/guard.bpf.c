@@ -133,18 +133,31 @@ int BPF_PROG(ebph_g_file_open, struct file *file)
 	return file->f_mode & FMODE_CREATED ? 0 : guard(BIT(OPEN));
 }
 
+#define PIDFD_SIGNAL_PROCESS_GROUP 4 /* include/uapi/linux/pidfd.h, since 6.9 */
+
+/* Is the current call one that signals several processes? */
+static int has_receivers(struct task_struct *task)
+{
+	struct pt_regs *regs = user_regs(task);
+
+	switch (call_of(task)) {
+	case EBPH_CALL_KILL:
+		return (int)regs->di <= 0;
+	case EBPH_CALL_IA32_KILL:
+		return (int)regs->bx <= 0;
+	case EBPH_CALL_PIDFD_SEND_SIGNAL:
+		return regs->r10 & PIDFD_SIGNAL_PROCESS_GROUP;
+	case EBPH_CALL_IA32_PIDFD_SEND_SIGNAL:
+		return regs->si & PIDFD_SIGNAL_PROCESS_GROUP;
+	}
+	return 0;
+}
+
 /* Of several receivers some would have the signal already, and get it twice. */
 SEC("?fmod_ret/security_task_kill")
 int BPF_PROG(ebph_g_task_kill)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	__u32 call;
-
-	if (!guards_until_ns)
-		return 0;
-	call = call_of(task);
-	if ((call == EBPH_CALL_KILL && (int)user_regs(task)->di <= 0) ||
-	    (call == EBPH_CALL_IA32_KILL && (int)user_regs(task)->bx <= 0))
+	if (!guards_until_ns || has_receivers(bpf_get_current_task_btf()))
 		return 0;
 	return guard(BIT(TASK));
 }

@@ -111,9 +111,10 @@ struct k_sigaction {
 struct pt_regs {
 	unsigned long ax;
 	unsigned long orig_ax; /* -1: it was not a system call that was interrupted */
-	unsigned long bx;      /* first argument of a call of 32 bits */
-	unsigned long di;      /* first argument of a call */
-	unsigned long sp;      /* user stack: which signal frame is live */
+	/* Of a call of 64 bits: the first argument and the fourth; of 32 bits likewise. */
+	unsigned long di, r10;
+	unsigned long bx, si;
+	unsigned long sp; /* user stack: which signal frame is live */
 };
 
 /* An operation that a thread has handed to io_uring. */

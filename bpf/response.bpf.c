@@ -116,6 +116,12 @@ __noinline int signal_self(int sig)
 	return bpf_send_signal_thread(sig);
 }
 
+/* A thread that ends takes the signals of its own with it: the others get that of its process. */
+static int stop_send(__u32 call)
+{
+	return ebph_call_is_exit(call) ? bpf_send_signal(SIGSTOP) : signal_self(SIGSTOP);
+}
+
 /*
  * Has the current process been released since it was put on record, and before it was stopped? We
  * may have been preempted between the two. Whoever released it believes that it goes on, and does
@@ -160,7 +166,7 @@ static int stop(struct task_struct *task, const struct task_state *state, __u32 
 	 * The news goes out even if the signal fails: the record is to be taken back, and to
 	 * continue a process that was not stopped does no harm.
 	 */
-	error = signal_self(SIGSTOP);
+	error = stop_send(call);
 	if (error)
 		count(EBPH_COUNT_STOP_FAILED);
 	else
@@ -187,8 +193,6 @@ int delay_serve(struct task_state *state, __u32 call, __u32 deferred)
 
 	if (!state)
 		return 0;
-	if (deferred)
-		state->flags &= ~TASK_LEFT;
 	if (now_ns >= state->due_ns || now_ns < breaker.open_until_ns) {
 		state->flags &= ~(TASK_DELAYED | TASK_DRILLED | TASK_LEFT | TASK_UNMET);
 		return 0;
@@ -197,8 +201,11 @@ int delay_serve(struct task_state *state, __u32 call, __u32 deferred)
 		count(EBPH_COUNT_STOP_EXEMPT);
 	else if (daemon_silent())
 		count(EBPH_COUNT_STOP_NO_HEARTBEAT);
-	else
-		return stop(task, state, call, deferred);
+	else if (stop(task, state, call, deferred)) {
+		if (deferred)
+			state->flags &= ~TASK_LEFT;
+		return 1;
+	}
 	return 0;
 }
 

@@ -61,6 +61,13 @@ __hidden void guards_arm(__u64 due_ns);
  */
 int delay_serve(struct task_state *state, __u32 call, __u32 deferred);
 
+/* Does the current thread's @call end its process? Nobody is left to stand still then. */
+static inline int is_last_call(__u32 call)
+{
+	return ebph_call_is_exit_group(call) ||
+	       (ebph_call_is_exit(call) && bpf_get_current_task_btf()->signal->live.counter == 1);
+}
+
 /*
  * The current thread, which has to wait, enters @call: it waits, or that is left to a guard. A
  * guard need not come: the call fails before it, or is one of those that it lets pass, as kill() of
@@ -71,7 +78,7 @@ static inline void delay_enter(struct task_state *state, __u32 call)
 {
 	__u32 guard = guard_of(call);
 
-	if (guard == GUARD_LATER)
+	if (guard == GUARD_LATER || is_last_call(call))
 		return;
 	if (guard && settings.defer) {
 		state->flags |= TASK_LEFT;

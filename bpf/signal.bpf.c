@@ -61,7 +61,10 @@ int BPF_PROG(ebph_generate, int sig, struct kernel_siginfo *info, struct task_st
 {
 	struct ebph_delay *delay;
 
-	if ((sig != SIGSTOP && sig != SIGTSTP && sig != SIGCONT) || result == TRACE_SIGNAL_IGNORED)
+	if (sig != SIGSTOP && sig != SIGTSTP && sig != SIGCONT)
+		return 0;
+	/* A SIGCONT for which there is no handler is ignored as well, after it has continued. */
+	if (result == TRACE_SIGNAL_IGNORED && sig != SIGCONT)
 		return 0;
 	if (is_our_stop(sig, info, target))
 		return 0;

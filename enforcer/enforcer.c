@@ -435,8 +435,12 @@ static void on_tick(struct enforcer *enforcer)
 /* Stops following, and takes what was reported until then. */
 static void loop_end(struct enforcer *enforcer)
 {
-	/* Before the programs go: guards are there longer than what tells them which call it is. */
+	/*
+	 * Before the programs go, in whatever order: guards are there longer than what tells them
+	 * which call it is, and of the calls of a thread some may be seen and others not.
+	 */
 	kernel_settings(enforcer->kernel)->stand_down = 1;
+	kernel_settings(enforcer->kernel)->ending = 1;
 	running_programs_wait();
 	enforcing_release(&enforcer->enforcing); /* before anything that may take its time */
 	kernel_detach(enforcer->kernel);	 /* seconds, with all guards */

@@ -91,7 +91,7 @@ static size_t stops_of(const char *response, size_t *ret_anomalies)
 
 	daemon_start(&daemon, "enforce", &conf);
 	train(&daemon, path, (const char *const[]){path, "ff", NULL});
-	CHECK(RUN(&child, path, "fhf") == 0, "%s", child.output);
+	CHECK(RUN(&child, path, "fhfff") == 0, "%s", child.output);
 	daemon_stop(&daemon);
 	n = events_count(&daemon, "anomaly", child.pid);
 	*ret_anomalies = 0;
@@ -103,10 +103,10 @@ static size_t stops_of(const char *response, size_t *ret_anomalies)
 
 static void delayed_calls(void)
 {
-	size_t anomalies, stops = stops_of("max_delay = 10ms\n", &anomalies);
+	size_t anomalies, stops = stops_of("max_delay = 50ms\n", &anomalies);
 
 	CHECK(anomalies > 0 && stops > anomalies, "%zu anomalies, %zu stops", anomalies, stops);
-	stops = stops_of("max_delay = 10ms\ndelay_on = anomaly\n", &anomalies);
+	stops = stops_of("max_delay = 50ms\ndelay_on = anomaly\n", &anomalies);
 	CHECK(anomalies > 0 && stops == anomalies, "%zu anomalies, %zu stops", anomalies, stops);
 }
 

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <mqueue.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -270,6 +271,28 @@ EFFECT(messages_came)
 
 	msgctl(msgget(attempt->victim, 0), IPC_STAT, &state);
 	return (int)state.msg_qnum;
+}
+
+static int queue_exists(const char *name, const struct attempt *attempt)
+{
+	char path[16];
+	mqd_t fd;
+
+	snprintf(path, sizeof(path), "/%s%d", name, attempt->victim);
+	fd = mq_open(path, O_RDONLY);
+	if (fd != -1)
+		mq_close(fd);
+	return fd != -1;
+}
+
+EFFECT(new_queue_exists)
+{
+	return queue_exists(NEW_QUEUE, attempt);
+}
+
+EFFECT(old_queue_gone)
+{
+	return !queue_exists(OLD_QUEUE, attempt);
 }
 
 EFFECT(semaphore_raised)

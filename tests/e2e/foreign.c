@@ -203,20 +203,42 @@ static void suspended(void)
 	daemon_stop(&daemon);
 }
 
-/* A stop that its author has taken back does not last. */
-static void stop_taken_back(void)
+/*
+ * A stop that its author has taken back does not last. Where his SIGCONT is refused, he has taken
+ * back no more than that; elsewhere the process runs on, and waits again at its next call.
+ */
+static void taken_back(const char *rung, bool is_refused)
 {
+	const struct daemon_conf conf = {.response = "deferral = yes\ndelay_base = 1s\n"};
+	const char *path = strdup(program_path(PROGRAM("lines")));
 	struct daemon daemon;
 	struct child child;
 	json_t *release;
 
-	delayed_start(&daemon, &child);
+	daemon_start_with(&daemon, "enforce", &conf,
+			  (const char *const[]){"--best-rung", rung, NULL});
+	train(&daemon, path, (const char *const[]){path, NULL});
+	child_start(&child, (const char *const[]){path, "x", NULL}, NULL);
+	REQUIRE(child_wait_stopped(&child), "it was not stopped: %s", child.output);
+	event_wait(&daemon, "stop", NULL);
 	kill(child.pid, SIGSTOP);
-	CHECK(kill(child.pid, SIGCONT) && errno == EPERM, "it was not refused");
+	CHECK((kill(child.pid, SIGCONT) && errno == EPERM) == is_refused, "%s", strerror(errno));
+	if (!is_refused)
+		event_wait(&daemon, "stop", NULL);
 	release = event_wait(&daemon, "release", NULL);
 	CHECK(!json_object_get(release, "stopped_by_others"), "it is still noted");
 	delayed_runs_on(&child);
 	daemon_stop(&daemon);
+}
+
+static void stop_taken_back(void)
+{
+	taken_back("bpf_override_return", true); /* the best there is */
+}
+
+static void stop_taken_back_elsewhere(void)
+{
+	taken_back("none", false);
 }
 
 /* Who looks at it with a debugger does not stop it for good. */
@@ -250,6 +272,9 @@ const struct test foreign_tests[] = {
 	 .run = stop_taken_back,
 	 .is_once = true,
 	 .is_long = true},
+	{.name = "foreign: nor where nothing refuses it",
+	 .run = stop_taken_back_elsewhere,
+	 .is_once = true},
 	{.name = "foreign: a debugger's stop does not last", .run = traced},
 	{},
 };

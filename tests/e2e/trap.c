@@ -253,13 +253,16 @@ static void stands_still(struct daemon *daemon, struct unmet *unmet)
 
 static void unmet_guards(void)
 {
-	const char *const names[] = {"groups", "pipes", "ioctl32", "group32", "kill32", NULL};
+	const char *const names[] = {"groups", "pipes",	 "ioctl32", "group32",
+				     "kill32", "pidfds", "leaver",  NULL};
 	struct unmet cases[] = {
 		{.name = "groups", .call = "kill", .waits = 2},
 		{.name = "pipes", .call = "splice", .waits = 2},
 		{.name = "ioctl32", .call = "ia32:ioctl", .waits = 1},
 		{.name = "group32", .call = "ia32:kill", .waits = 2},
 		{.name = "kill32", .call = "ia32:kill", .waits = 1},
+		{.name = "pidfds", .call = "pidfd_send_signal", .waits = 2},
+		{.name = "leaver", .call = "exit", .waits = 2},
 	};
 	struct daemon daemon;
 
@@ -271,7 +274,7 @@ static void unmet_guards(void)
 		size_t n = events_count(&daemon, "anomaly", cases[i].pid);
 
 		CHECK(n == cases[i].waits, "%s: stopped after %zu", cases[i].name, n);
-		CHECK(stops_at(&daemon, cases[i].pid, cases[i].call, n == 1) > 0,
+		CHECK(stops_at(&daemon, cases[i].pid, cases[i].call, cases[i].waits == 1) > 0,
 		      "%s: at the wrong time", cases[i].name);
 	}
 }

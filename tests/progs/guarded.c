@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/kexec.h>
@@ -15,6 +16,7 @@
 #include <linux/perf_event.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +45,7 @@
 
 #define S(name, ...)	     syscall(SYS_##name, ##__VA_ARGS__)
 #define MADE(result)	     ((result) < 0 ? -1L : 0L)
-#define IA32(nr, a, b, c, d) int80(nr, (long)(a), (long)(b), (long)(c), (long)(d))
+#define IA32(nr, a, b, c, d) int80(nr, (long)(a), (long)(b), (long)(c), (long)(d), -1L)
 #define EXCLUSIVE	     (O_CREAT | O_EXCL | O_WRONLY)
 #define PRIVATE		     (MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED)
 #define MARK		     "trusted.mark"
@@ -89,6 +91,9 @@ static int ends[2], socket_words[3] = {AF_UNIX, SOCK_STREAM, 0};
 static struct mmsghdr to_peer[2] = {MESSAGE(&out, &peer, sizeof(peer)),
 				    MESSAGE(&out, &peer, sizeof(peer))};
 static struct mmsghdr from_pair = MESSAGE(&in, NULL, 0);
+/* The same with words of 32 bits: struct compat_msghdr of include/net/compat.h, and its length. */
+static const uint32_t in_32[] = {0x20000000 /* BUFFER */, 4};
+static uint32_t from_pair_32[8];
 
 static struct flock whole = {.l_type = F_WRLCK};
 static const unsigned int group = NEW_ID;
@@ -104,6 +109,14 @@ static const struct perf_event_attr clock_event = {
 
 static pid_t victim;
 static int memory, queue, semaphore;
+static char old_queue[16], new_queue[16];
+static aio_context_t requests;
+static struct iocb write_more = {.aio_lio_opcode = IOCB_CMD_PWRITE,
+				 .aio_fildes = FD_FILE,
+				 .aio_buf = (uintptr_t) "more",
+				 .aio_nbytes = 4,
+				 .aio_offset = 4};
+static struct iocb *append = &write_more;
 static const struct {
 	long type;
 	char text[4];
@@ -130,13 +143,13 @@ static long vfork_once(void)
 }
 
 /* All that is pointed to lies below 4 GB: this program is linked to fixed addresses. */
-static long int80(long nr, long a, long b, long c, long d)
+static long int80(long nr, long a, long b, long c, long d, long e)
 {
 	int result;
 
 	__asm__ volatile("int $0x80"
 			 : "=a"(result)
-			 : "a"(nr), "b"(a), "c"(b), "d"(c), "S"(d), "D"(-1L)
+			 : "a"(nr), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e)
 			 : "memory", "r8", "r9", "r10", "r11");
 	if (result >= 0 || result < -4095)
 		return result;
@@ -238,6 +251,12 @@ static void others_prepare(void)
 	memory = shmget(victim, (size_t)PAGE, IPC_CREAT | 0600);
 	queue = msgget(victim, IPC_CREAT | 0600);
 	semaphore = semget(victim, 1, IPC_CREAT | 0600);
+	snprintf(old_queue, sizeof(old_queue), OLD_QUEUE "%d", victim);
+	snprintf(new_queue, sizeof(new_queue), NEW_QUEUE "%d", victim);
+	keep((int)S(mq_open, old_queue, O_CREAT | O_RDONLY, 0600, NULL), FD_QUEUE);
+	S(io_setup, 1, &requests);
+	from_pair_32[2] = (uint32_t)(uintptr_t)in_32;
+	from_pair_32[3] = 1;
 	queued.si_signo = VICTIM_SIGNAL;
 	keep((int)S(pidfd_open, victim, 0), FD_VICTIM);
 	clock_gettime(CLOCK_REALTIME, &then);

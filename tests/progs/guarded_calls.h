@@ -28,6 +28,7 @@ enum {
 	FD_PAIR_OTHER_END, /* ... that nobody has received */
 	FD_VICTIM,	   /* a pidfd */
 	FD_TREE,	   /* a copy of "folder" that could be mounted */
+	FD_QUEUE,	   /* OLD_QUEUE */
 };
 
 /* Pages at fixed addresses; the last two only once the call has been made. */
@@ -39,6 +40,10 @@ enum {
 
 #define NEW_ID	      7	 /* of users and groups, of limits and times, too */
 #define VICTIM_SIGNAL 40 /* of those that are queued one by one */
+
+/* Message queues of POSIX: "/" and one of these and the victim's pid. */
+#define OLD_QUEUE "old"
+#define NEW_QUEUE "new"
 
 /* clang-format off */
 #define GUARDED_CALLS(X)                                                                           \
@@ -59,6 +64,7 @@ enum {
 	  S(copy_file_range, FD_OTHER, NULL, FD_FILE, NULL, 4L, 0L))                               \
 	X(splice, "splice", bytes_added, 4, S(splice, FD_PIPE, NULL, FD_FILE, NULL, 4L, 0L))       \
 	X(fallocate, "fallocate", bytes_added, 4, S(fallocate, FD_FILE, 0, 0L, 8L))                \
+	X(io_submit, "io_submit", bytes_added, 4, S(io_submit, requests, 1L, &append))             \
 	X(getdents, "getdents", buffer_filled, 1, MADE(S(getdents, FD_FOLDER, BUFFER, PAGE)))      \
 	X(getdents64, "getdents64", buffer_filled, 1, MADE(S(getdents64, FD_FOLDER, BUFFER, PAGE)))\
 	/* open */                                                                                 \
@@ -85,6 +91,9 @@ enum {
 	X(symlinkat, "symlinkat", new_exists, 1, S(symlinkat, "file", AT_FDCWD, "new"))            \
 	X(link, "link", new_exists, 1, S(link, "file", "new"))                                     \
 	X(linkat, "linkat", new_exists, 1, S(linkat, AT_FDCWD, "file", AT_FDCWD, "new", 0))        \
+	X(mq_open, "mq_open", new_queue_exists, 1,                                                 \
+	  MADE(S(mq_open, new_queue, O_CREAT | O_EXCL | O_RDWR, 0600, NULL)))                      \
+	X(mq_unlink, "mq_unlink", old_queue_gone, 1, S(mq_unlink, old_queue))                      \
 	X(rename, "rename", new_exists, 1, S(rename, "file", "new"))                               \
 	X(renameat, "renameat", new_exists, 1, S(renameat, AT_FDCWD, "file", AT_FDCWD, "new"))     \
 	X(renameat2, "renameat2", new_exists, 1,                                                   \
@@ -209,6 +218,28 @@ enum {
 	X(ia32_fcntl64, "ia32:fcntl64", nonblocking, 1, IA32(221, FD_DATAGRAM, F_SETFL, 04000, 0)) \
 	X(ia32_socketcall, "ia32:socketcall", descriptors_made, 1,                                 \
 	  MADE(IA32(102, 1 /* SYS_SOCKET */, socket_words, 0, 0)))                                 \
+	X(ia32_readdir, "ia32:readdir", buffer_filled, 1, IA32(89, FD_FOLDER, BUFFER, 1, 0))       \
+	X(ia32_chown32, "ia32:chown32", owner_changed, 1, IA32(212, "file", NEW_ID, NEW_ID, 0))    \
+	X(ia32_lchown32, "ia32:lchown32", owner_changed, 1, IA32(198, "file", NEW_ID, NEW_ID, 0))  \
+	X(ia32_fchown32, "ia32:fchown32", owner_changed, 1, IA32(207, FD_FILE, NEW_ID, NEW_ID, 0)) \
+	X(ia32_utimensat, "ia32:utimensat_time64", time_changed, 1,                                \
+	  IA32(412, AT_FDCWD, "file", times, 0))                                                   \
+	X(ia32_recvmmsg, "ia32:recvmmsg_time64", buffer_filled, 1,                                 \
+	  int80(417, FD_PAIR_OTHER_END, (long)from_pair_32, 1, 0, 0))                                    \
+	X(ia32_setuid32, "ia32:setuid32", user_changed, 1, IA32(213, NEW_ID, 0, 0, 0))             \
+	X(ia32_setreuid32, "ia32:setreuid32", user_changed, 1, IA32(203, NEW_ID, NEW_ID, 0, 0))    \
+	X(ia32_setresuid32, "ia32:setresuid32", user_changed, 1,                                   \
+	  IA32(208, NEW_ID, NEW_ID, NEW_ID, 0))                                                    \
+	X(ia32_setgid32, "ia32:setgid32", group_changed, 1, IA32(214, NEW_ID, 0, 0, 0))            \
+	X(ia32_setregid32, "ia32:setregid32", group_changed, 1, IA32(204, NEW_ID, NEW_ID, 0, 0))   \
+	X(ia32_setresgid32, "ia32:setresgid32", group_changed, 1,                                  \
+	  IA32(210, NEW_ID, NEW_ID, NEW_ID, 0))                                                    \
+	X(ia32_setgroups32, "ia32:setgroups32", groups_changed, 1, IA32(206, 1, &group, 0, 0))     \
+	X(ia32_umount, "ia32:umount", mounted_gone, 1, IA32(22, "mounted", 0, 0, 0))               \
+	X(ia32_ipc, "ia32:ipc", semaphore_raised, 1,                                               \
+	  int80(117, 1 /* SEMOP */, semaphore, 1, 0, (long)&raise_one))                            \
+	X(ia32_semtimedop, "ia32:semtimedop_time64", semaphore_raised, 1,                          \
+	  IA32(420, semaphore, &raise_one, 1, NULL))                                               \
 	X(ia32_mmap2, "ia32:mmap2", mapped_exists, 1,                                              \
 	  IA32(192, MAPPED, PAGE, PROT_READ | PROT_EXEC, PRIVATE) == (long)MAPPED ? 0 : -1)
 /* clang-format on */

@@ -46,7 +46,7 @@ static void everybody(void)
 		must(!kill(-1, 0));
 }
 
-/* The next five make the odd call until they are killed, and no other. */
+/* The next ones make the odd call until they are killed, and no other. */
 static void groups(void)
 {
 	while (odd)
@@ -80,6 +80,33 @@ static void group32(void)
 {
 	while (odd)
 		call_32(37, 0, 0, 1);
+}
+
+/* A pidfd's whole group, since 6.9; elsewhere the call fails before it asks anybody. */
+static void pidfds(void)
+{
+	int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+
+	must(self >= 0);
+	while (odd)
+		syscall(SYS_pidfd_send_signal, self, 0, NULL, 4 /* PIDFD_SIGNAL_PROCESS_GROUP */);
+}
+
+/* Makes the odd call and ends, and never has to wait itself. */
+static void *leave(void *nothing)
+{
+	if (odd)
+		kill(0, 0);
+	syscall(SYS_exit, 0);
+	return nothing;
+}
+
+static void leaver(void)
+{
+	pthread_t thread;
+
+	must(!pthread_create(&thread, NULL, leave, NULL));
+	must(!pthread_join(thread, NULL));
 }
 
 static void kill32(void)
@@ -175,7 +202,8 @@ int main(int argc, char **argv)
 		{"group", group},     {"everybody", everybody}, {"handler", handler},
 		{"vforked", vforked}, {"threads", threads},	{"execute", execute},
 		{"groups", groups},   {"pipes", pipes},		{"ioctl32", ioctl32},
-		{"group32", group32}, {"kill32", kill32},
+		{"group32", group32}, {"kill32", kill32},	{"pidfds", pidfds},
+		{"leaver", leaver},
 	};
 
 	must(argc > 2);
