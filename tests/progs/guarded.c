@@ -15,6 +15,7 @@
 #include <linux/openat2.h>
 #include <linux/perf_event.h>
 #include <linux/sched.h>
+#include <mqueue.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -110,6 +111,8 @@ static const struct perf_event_attr clock_event = {
 static pid_t victim;
 static int memory, queue, semaphore;
 static char old_queue[16], new_queue[16];
+/* All that are there at once have to be small enough for RLIMIT_MSGQUEUE. */
+static const struct mq_attr small = {.mq_maxmsg = 1, .mq_msgsize = 1};
 static aio_context_t requests;
 static struct iocb write_more = {.aio_lio_opcode = IOCB_CMD_PWRITE,
 				 .aio_fildes = FD_FILE,
@@ -253,7 +256,7 @@ static void others_prepare(void)
 	semaphore = semget(victim, 1, IPC_CREAT | 0600);
 	snprintf(old_queue, sizeof(old_queue), OLD_QUEUE "%d", victim);
 	snprintf(new_queue, sizeof(new_queue), NEW_QUEUE "%d", victim);
-	keep((int)S(mq_open, old_queue, O_CREAT | O_RDONLY, 0600, NULL), FD_QUEUE);
+	keep((int)S(mq_open, old_queue, O_CREAT | O_RDONLY, 0600, &small), FD_QUEUE);
 	S(io_setup, 1, &requests);
 	from_pair_32[2] = (uint32_t)(uintptr_t)in_32;
 	from_pair_32[3] = 1;

@@ -92,7 +92,7 @@ enum {
 	X(link, "link", new_exists, 1, S(link, "file", "new"))                                     \
 	X(linkat, "linkat", new_exists, 1, S(linkat, AT_FDCWD, "file", AT_FDCWD, "new", 0))        \
 	X(mq_open, "mq_open", new_queue_exists, 1,                                                 \
-	  MADE(S(mq_open, new_queue, O_CREAT | O_EXCL | O_RDWR, 0600, NULL)))                      \
+	  MADE(S(mq_open, new_queue, O_CREAT | O_EXCL | O_RDWR, 0600, &small)))                    \
 	X(mq_unlink, "mq_unlink", old_queue_gone, 1, S(mq_unlink, old_queue))                      \
 	X(rename, "rename", new_exists, 1, S(rename, "file", "new"))                               \
 	X(renameat, "renameat", new_exists, 1, S(renameat, AT_FDCWD, "file", AT_FDCWD, "new"))     \
