@@ -21,6 +21,45 @@ __hidden __u32 guard_of(__u32 call)
 	return guard_table[call & EBPH_CALL_MASK];
 }
 
+#define PIDFD_SIGNAL_PROCESS_GROUP 4 /* include/uapi/linux/pidfd.h, since 6.9 */
+
+/* Operations of ia32's ipc(): include/uapi/linux/ipc.h. The upper half is a version. */
+#define IPC_GUARDED                                                                                \
+	(1u << 1 /* SEMOP */ | 1u << 4 /* SEMTIMEDOP */ | 1u << 11 /* MSGSND */ |                  \
+	 1u << 14 /* MSGCTL */ | 1u << 21 /* SHMAT */ | 1u << 24 /* SHMCTL */)
+
+/*
+ * Do the arguments of the current thread's @call say that it does not wait at its guard? Of several
+ * receivers of a signal some would have it already, and get it twice.
+ */
+static inline int is_unguarded(struct task_struct *task, __u32 call)
+{
+	struct pt_regs *regs = user_regs(task);
+	__u32 operation;
+
+	switch (call) {
+	case EBPH_CALL_KILL:
+		return (int)regs->di <= 0;
+	case EBPH_CALL_IA32_KILL:
+		return (int)regs->bx <= 0;
+	case EBPH_CALL_PIDFD_SEND_SIGNAL:
+		return (regs->r10 & PIDFD_SIGNAL_PROCESS_GROUP) != 0;
+	case EBPH_CALL_IA32_PIDFD_SEND_SIGNAL:
+		return (regs->si & PIDFD_SIGNAL_PROCESS_GROUP) != 0;
+	case EBPH_CALL_IA32_IPC:
+		operation = regs->bx & 0xffff;
+		return operation > 31 || !(IPC_GUARDED & 1u << operation);
+	}
+	return 0;
+}
+
+__hidden __u32 guard_ahead(__u32 call)
+{
+	if (is_unguarded(bpf_get_current_task_btf(), call))
+		return GUARD_NONE;
+	return guard_table[call & EBPH_CALL_MASK];
+}
+
 /*
  * The end of the last delay that anybody has to serve before a call, CLOCK_MONOTONIC; the daemon
  * makes it 0 some time after. While it is 0, and it nearly always is, a guard costs nothing more.
@@ -121,6 +160,8 @@ HOOK(syslog, BIT(KERNEL))
 HOOK(task_alloc, BIT(FORK))
 HOOK(shm_shmat, BIT(IPC))
 HOOK(msg_queue_msgsnd, BIT(IPC))
+HOOK(msg_queue_msgctl, BIT(IPC))
+HOOK(shm_shmctl, BIT(IPC))
 HOOK(sem_semop, BIT(IPC))
 /* clang-format on */
 
@@ -133,31 +174,12 @@ int BPF_PROG(ebph_g_file_open, struct file *file)
 	return file->f_mode & FMODE_CREATED ? 0 : guard(BIT(OPEN));
 }
 
-#define PIDFD_SIGNAL_PROCESS_GROUP 4 /* include/uapi/linux/pidfd.h, since 6.9 */
-
-/* Is the current call one that signals several processes? */
-static int has_receivers(struct task_struct *task)
-{
-	struct pt_regs *regs = user_regs(task);
-
-	switch (call_of(task)) {
-	case EBPH_CALL_KILL:
-		return (int)regs->di <= 0;
-	case EBPH_CALL_IA32_KILL:
-		return (int)regs->bx <= 0;
-	case EBPH_CALL_PIDFD_SEND_SIGNAL:
-		return regs->r10 & PIDFD_SIGNAL_PROCESS_GROUP;
-	case EBPH_CALL_IA32_PIDFD_SEND_SIGNAL:
-		return regs->si & PIDFD_SIGNAL_PROCESS_GROUP;
-	}
-	return 0;
-}
-
-/* Of several receivers some would have the signal already, and get it twice. */
 SEC("?fmod_ret/security_task_kill")
 int BPF_PROG(ebph_g_task_kill)
 {
-	if (!guards_until_ns || has_receivers(bpf_get_current_task_btf()))
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	if (!guards_until_ns || is_unguarded(task, call_of(task)))
 		return 0;
 	return guard(BIT(TASK));
 }

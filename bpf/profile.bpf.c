@@ -88,7 +88,7 @@ __hidden void training_prepare(struct ebph_profile *head)
 
 __hidden void state_advance(struct ebph_profile *head, __u32 slot)
 {
-	if (head->state == EBPH_STATE_TRAINING &&
+	if (head->state == EBPH_STATE_TRAINING && !settings.ending &&
 	    ebph_may_freeze(head->calls, head->last_mod_calls, head->runs, settings.normal_factor,
 			    settings.normal_factor_den, settings.min_calls, settings.min_runs)) {
 		head->normal_due_ns = bpf_ktime_get_boot_ns() + rule_of(head)->normal_wait_ns;

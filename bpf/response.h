@@ -32,6 +32,11 @@ __hidden void abort_report(const struct task_state *state);
  */
 __hidden __u32 guard_of(__u32 call);
 
+/**
+ * guard_ahead() - likewise for the call that the current thread is in, by its arguments, too.
+ */
+__hidden __u32 guard_ahead(__u32 call);
+
 /* A call of a profile that is drilled: one in so many is delayed for nothing. */
 __hidden void drill_take(struct task_struct *task, struct task_state *state, __u32 call);
 
@@ -70,13 +75,13 @@ static inline int is_last_call(__u32 call)
 
 /*
  * The current thread, which has to wait, enters @call: it waits, or that is left to a guard. A
- * guard need not come: the call fails before it, or is one of those that it lets pass, as kill() of
- * a group. So no two calls in a row are left to guards that do not: the second one waits at its
- * entry, which is after it has taken effect, and at its guard if there is one.
+ * guard need not come: the call fails before it, or its way does not lead there, as that of
+ * splice() from pipe to pipe. So no two calls in a row are left to guards that do not: the second
+ * one waits at its entry, which is after it has taken effect, and at its guard if there is one.
  */
 static inline void delay_enter(struct task_state *state, __u32 call)
 {
-	__u32 guard = guard_of(call);
+	__u32 guard = guard_ahead(call);
 
 	if (guard == GUARD_LATER || is_last_call(call))
 		return;

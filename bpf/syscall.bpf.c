@@ -47,7 +47,7 @@ int call_judge(struct task_state *state, __u32 call, __u32 generation)
 	__u32 anomaly;
 	int failed;
 
-	/* While the programs go, one after another, a window may miss the call of one gone. */
+	/* While the programs go, one after another, calls are missed. */
 	if (!state || settings.ending)
 		return 0;
 	if (!state->slot) {

@@ -312,7 +312,7 @@ const struct test answer_tests[] = {
 	{.name = "answer: all calls of a frame are delayed, or only anomalies",
 	 .run = delayed_calls,
 	 .is_once = true},
-	{.name = "answer: dry-run and enforce decide alike", .run = alike},
+	{.name = "answer: dry-run and enforce decide alike", .run = alike, .is_once = true},
 	{.name = "answer: execve aborted by bpf_override_return", .run = aborted_by_override},
 	{.name = "answer: execve aborted by fmod_ret", .run = aborted_by_fmod_ret},
 	{.name = "answer: execve aborted by lsm", .run = aborted_by_lsm},

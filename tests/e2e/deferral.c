@@ -303,8 +303,7 @@ static const struct {
 static bool is_tried(const char *call)
 {
 	for (const struct guarded_call *row = guarded_calls; row->name; row++)
-		if (!strcmp(row->call, call) ||
-		    (!strncmp(row->call, "ia32:", 5) && !strcmp(row->call + 5, call)))
+		if (!strcmp(row->call, call))
 			return true;
 	for (size_t i = 0; i < sizeof(untried) / sizeof(*untried); i++)
 		if (!strcmp(untried[i].call, call))

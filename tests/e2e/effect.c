@@ -15,6 +15,7 @@
 #include <sys/msg.h>
 #include <sys/pidfd.h>
 #include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -293,6 +294,16 @@ EFFECT(new_queue_exists)
 EFFECT(old_queue_gone)
 {
 	return !queue_exists(OLD_QUEUE, attempt);
+}
+
+EFFECT(queue_gone)
+{
+	return msgget(attempt->victim, 0) == -1;
+}
+
+EFFECT(memory_gone)
+{
+	return shmget(attempt->victim, 0, 0) == -1;
 }
 
 EFFECT(semaphore_raised)

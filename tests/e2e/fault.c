@@ -220,7 +220,9 @@ static void heat(void)
 
 const struct test fault_tests[] = {
 	{.name = "fault: an LFC that outlives its anomalies", .run = stale_lfc, .is_once = true},
-	{.name = "fault: nested handlers beyond the stack of windows", .run = nested_handlers},
+	{.name = "fault: nested handlers beyond the stack of windows",
+	 .run = nested_handlers,
+	 .is_once = true},
 	{.name = "fault: handlers left by siglongjmp", .run = jumping_handlers},
 	{.name = "fault: full maps that say nothing", .run = full_maps, .is_once = true},
 	{.name = "fault: slow anomalies, reported", .run = limit_reports, .is_once = true},

@@ -108,9 +108,9 @@ static void waiting(void)
 }
 
 const struct test learning_tests[] = {
-	{.name = "learning: forked children are followed", .run = children},
+	{.name = "learning: forked children are followed", .run = children, .is_once = true},
 	{.name = "learning: an exec that fails changes nothing", .run = failed_exec},
-	{.name = "learning: a growing pair set loses no pair", .run = growth},
+	{.name = "learning: a growing pair set loses no pair", .run = growth, .is_once = true},
 	{.name = "learning: frozen becomes normal after normal_wait",
 	 .run = waiting,
 	 .is_once = true},

@@ -207,6 +207,8 @@ enum {
 	/* ipc */                                                                                  \
 	X(shmat, "shmat", shared_attached, 1, S(shmat, memory, SHARED, 0) < 0 ? -1 : 0)            \
 	X(msgsnd, "msgsnd", messages_came, 1, S(msgsnd, queue, &message, 4L, 0))                   \
+	X(msgctl, "msgctl", queue_gone, 1, S(msgctl, queue, IPC_RMID, NULL))                       \
+	X(shmctl, "shmctl", memory_gone, 1, S(shmctl, memory, IPC_RMID, NULL))                     \
 	X(semop, "semop", semaphore_raised, 1, S(semop, semaphore, &raise_one, 1L))                \
 	X(semtimedop, "semtimedop", semaphore_raised, 1,                                           \
 	  S(semtimedop, semaphore, &raise_one, 1L, NULL))                                          \

@@ -92,20 +92,34 @@ static void pidfds(void)
 		syscall(SYS_pidfd_send_signal, self, 0, NULL, 4 /* PIDFD_SIGNAL_PROCESS_GROUP */);
 }
 
-/* Makes the odd call and ends, and never has to wait itself. */
-static void *leave(void *nothing)
+static void ipc32(void)
 {
-	if (odd)
-		kill(0, 0);
-	syscall(SYS_exit, 0);
-	return nothing;
+	while (odd)
+		call_32(117, 0 /* which there is not */, 0, 0);
 }
 
+/* Makes the odd call and ends. */
+static void *leave(void *pipes)
+{
+	int *ends = pipes;
+
+	if (odd)
+		splice(ends[0], NULL, ends[3], NULL, 1, 0);
+	syscall(SYS_exit, 0);
+	return NULL;
+}
+
+/* Whoever has made the odd call is gone, and the other thread makes none. */
 static void leaver(void)
 {
 	pthread_t thread;
+	int ends[4];
 
-	must(!pthread_create(&thread, NULL, leave, NULL));
+	must(!pipe(ends) && !pipe(ends + 2) && write(ends[1], "x", 1) == 1);
+	must(!pthread_create(&thread, NULL, leave, ends));
+	if (odd)
+		for (;;)
+			;
 	must(!pthread_join(thread, NULL));
 }
 
@@ -203,7 +217,7 @@ int main(int argc, char **argv)
 		{"vforked", vforked}, {"threads", threads},	{"execute", execute},
 		{"groups", groups},   {"pipes", pipes},		{"ioctl32", ioctl32},
 		{"group32", group32}, {"kill32", kill32},	{"pidfds", pidfds},
-		{"leaver", leaver},
+		{"ipc32", ipc32},     {"leaver", leaver},
 	};
 
 	must(argc > 2);
