@@ -149,6 +149,19 @@ static void crowd_start(struct daemon *daemon, const char *path)
 	      "ebphd was not silent, and %ld were not stopped", missing);
 }
 
+/*
+ * Was anybody stopped more than once? Not by what is trained here. Where the kernel skips programs
+ * (bpf/second.h) calls may have been missed: who then stands still twice is not released late.
+ */
+static void more_stops_tell(struct daemon *daemon)
+{
+	long missed = event_number(counters_ask(daemon), "missed_runs");
+	size_t n = events_count(daemon, "stop", 0);
+
+	if (n > CROWD)
+		note("%zu stops of %d processes, %ld runs of programs missed", n, CROWD, missed);
+}
+
 /* @deferral: as in the configuration. Return: how long it took until nobody was stopped, in ns. */
 static uint64_t round_play(const struct blow *blow, const char *deferral)
 {
@@ -170,6 +183,7 @@ static uint64_t round_play(const struct blow *blow, const char *deferral)
 			delayed_runs_on(&crowd[i]);
 	if (daemon.pid) {
 		kill(daemon.pid, SIGCONT);
+		more_stops_tell(&daemon);
 		daemon_stop(&daemon);
 	}
 	return ns;
