@@ -31,6 +31,8 @@ static pid_t lines_excess(struct daemon *daemon, const char *mode, const struct 
 
 static void delays_check(struct daemon *daemon, pid_t pid, const long *delays_ms, size_t n)
 {
+	size_t releases;
+
 	CHECK(events_count(daemon, "stop", pid) == n, "%zu stops",
 	      events_count(daemon, "stop", pid));
 	for (size_t i = 0; i < n; i++) {
@@ -39,8 +41,12 @@ static void delays_check(struct daemon *daemon, pid_t pid, const long *delays_ms
 		CHECK(event_number(stop, "delay_ms") == delays_ms[i], "stop %zu: %ld ms", i,
 		      event_number(stop, "delay_ms"));
 	}
-	CHECK(events_count(daemon, "release", pid) == n, "%zu releases",
-	      events_count(daemon, "release", pid));
+	releases = events_count(daemon, "release", pid);
+	/* Whom the kernel has released may be stopped anew before ebphd hears of it. */
+	if (json_is_true(json_object_get(event_at(daemon, "start", 0, 0), "kernel_releases")))
+		CHECK(releases > 0 && releases <= n, "%zu releases", releases);
+	else
+		CHECK(releases == n, "%zu releases", releases);
 }
 
 static void growing(void)
