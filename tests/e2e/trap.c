@@ -91,6 +91,7 @@ static void several_receivers(struct daemon *daemon, const char *name)
 
 	case_start(daemon, &child, name, "odd");
 	case_end(&child, "good\n");
+	CHECK(stops_at(daemon, child.pid, "kill", true) == 0, "%s: deferred", name);
 	/* It waits afterwards, before it does anything else. */
 	CHECK(!strcmp(event_text(event_at(daemon, "stop", child.pid, 0), "call"), "kill") &&
 		      stops_at(daemon, child.pid, "kill", false) == 1,

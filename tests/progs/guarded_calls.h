@@ -227,7 +227,7 @@ enum {
 	X(ia32_utimensat, "ia32:utimensat_time64", time_changed, 1,                                \
 	  IA32(412, AT_FDCWD, "file", times, 0))                                                   \
 	X(ia32_recvmmsg, "ia32:recvmmsg_time64", buffer_filled, 1,                                 \
-	  int80(417, FD_PAIR_OTHER_END, (long)from_pair_32, 1, 0, 0))                                    \
+	  int80(417, FD_PAIR_OTHER_END, (long)from_pair_32, 1, 0, 0))                              \
 	X(ia32_setuid32, "ia32:setuid32", user_changed, 1, IA32(213, NEW_ID, 0, 0, 0))             \
 	X(ia32_setreuid32, "ia32:setreuid32", user_changed, 1, IA32(203, NEW_ID, NEW_ID, 0, 0))    \
 	X(ia32_setresuid32, "ia32:setresuid32", user_changed, 1,                                   \
