@@ -42,4 +42,10 @@ int BPF_PROG(probe_fentry, void *regs)
 	return 0;
 }
 
+SEC("?tp/raw_syscalls/sys_enter")
+int probe_perf(void *ctx)
+{
+	return 0;
+}
+
 char LICENSE[] SEC("license") = "GPL";

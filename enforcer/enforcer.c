@@ -142,18 +142,13 @@ static int parts_new(struct enforcer *enforcer, enum abort_rung best)
 {
 	const struct conf *conf = enforcer->conf;
 	struct support support;
-	enum hook_rung hooks;
 	int r;
 
 	/* In any mode: it may be enforce one day, and programs are loaded all at once. */
-	support.rung = abort_rung_find(best, conf->response.abort_kill);
+	support_find(best, conf->response.abort_kill, conf->response.deferral, &support);
 	r = enforcing_possible(conf, support.rung);
 	if (r)
 		return r;
-	support.interrupts = interrupts_visible();
-	hooks = hook_rung_find(best);
-	support.defers = conf->response.deferral ? hooks : HOOK_NONE;
-	support.hooks = best == ABORT_NONE ? HOOK_NONE : hooks;
 	r = kernel_new(conf, &support, &enforcer->kernel);
 	if (r) {
 		log_error("the kernel refuses the BPF programs: %s (--debug tells more)",

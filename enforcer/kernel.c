@@ -67,6 +67,11 @@ unsigned int kernel_version(void)
 	return KERNEL(major, minor);
 }
 
+bool programs_preemptible(void)
+{
+	return kernel_version() >= KERNEL(7, 0);
+}
+
 int kernel_check(const char **ret_reason)
 {
 	if (kernel_version() < KERNEL(6, 1)) {
@@ -165,7 +170,7 @@ int kernel_new(const struct conf *conf, const struct support *support, struct ke
 	if (!r)
 		r = maps_resize(kernel->skeleton, kernel->n_slots);
 	if (!r)
-		r = programs_select(kernel, support->interrupts);
+		r = programs_select(kernel, support);
 	if (!r)
 		r = ebph_bpf__load(kernel->skeleton);
 	if (!r)

@@ -30,6 +30,12 @@ struct kernel {
 /* The version of the running kernel, to be compared with KERNEL(). */
 unsigned int kernel_version(void);
 
+/*
+ * Can a thread be preempted within a program at a tracepoint (bpf/second.h)? Before 7.0 the
+ * tracepoints' own code kept preemption off (DECLARE_TRACE(), a46023d5616e).
+ */
+bool programs_preemptible(void);
+
 /**
  * kernel_check() - can this system run us at all?
  * @ret_reason: one line, what is wrong and what to do; static

@@ -75,15 +75,24 @@ static bool is_loaded(const struct ebph_bpf *skeleton, const char *name)
 	return bpf_program__autoload(bpf_object__find_program_by_name(skeleton->obj, name));
 }
 
-/* Before 7.0 the tracepoints' own code kept preemption off (DECLARE_TRACE(), a46023d5616e). */
 static int twins_select(struct ebph_bpf *skeleton)
 {
-	int r = program_load(skeleton, SURE_PROGRAM, false);
+	int r = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(twins) && !r; i++)
 		if (is_loaded(skeleton, twins[i].first))
 			r = program_load(skeleton, twins[i].twin, false);
 	return r;
+}
+
+/* The verifier takes its time for each of these programs: only the one that is to be attached. */
+static int calls_select(struct ebph_bpf *skeleton, bool perf)
+{
+	bpf_program__set_autoattach(skeleton->progs.ebph_sys_enter, false); /* calls_attach() */
+	if (!perf)
+		return 0;
+	bpf_program__set_autoload(skeleton->progs.ebph_sys_enter, false);
+	return program_load(skeleton, SURE_PROGRAM, false);
 }
 
 static int uring_select(struct ebph_bpf *skeleton, const struct btf *btf)
@@ -178,7 +187,7 @@ static int rung_select(struct ebph_bpf *skeleton, enum abort_rung rung)
 	return r;
 }
 
-int programs_select(struct kernel *kernel, bool interrupts)
+int programs_select(struct kernel *kernel, const struct support *support)
 {
 	struct ebph_bpf *skeleton = kernel->skeleton;
 	struct btf *btf = btf__load_vmlinux_btf();
@@ -186,16 +195,17 @@ int programs_select(struct kernel *kernel, bool interrupts)
 
 	if (!btf)
 		return -errno;
-	kernel->preemptible = kernel_version() >= KERNEL(7, 0);
+	kernel->preemptible = programs_preemptible();
 	skeleton->rodata->preemptible = kernel->preemptible;
 	skeleton->rodata->abort_by_kill = kernel->rung == ABORT_KILL;
 	skeleton->rodata->lookups_fail = kernel_version() < KERNEL(6, 2);
 	skeleton->rodata->has_cgroups =
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT,
 					BPF_FUNC_get_current_ancestor_cgroup_id, NULL) == 1;
-	bpf_program__set_autoattach(skeleton->progs.ebph_sys_enter, false); /* calls_attach() */
-	bpf_program__set_autoattach(skeleton->progs.ebph_threads, false);   /* kernel_threads() */
-	r = bpf_program__set_autoload(skeleton->progs.ebph_interrupt, interrupts);
+	bpf_program__set_autoattach(skeleton->progs.ebph_threads, false); /* kernel_threads() */
+	r = bpf_program__set_autoload(skeleton->progs.ebph_interrupt, support->interrupts);
+	if (!r)
+		r = calls_select(skeleton, support->perf);
 	if (!r)
 		r = uring_select(skeleton, btf);
 	if (!r && kernel->preemptible)
@@ -291,19 +301,14 @@ static int calls_attach(struct kernel *kernel)
 {
 	int r;
 
-	if (kernel->preemptible) {
-		r = program_attach(kernel, SURE_PROGRAM);
-		if (!r)
-			return 0;
-		log_warn("calls may be missed on this kernel: perf's tracepoint "
-			 "raw_syscalls/sys_enter cannot be used (%s); it takes tracefs, "
-			 "and no lockdown=confidentiality",
-			 strerror(-r));
-	}
+	if (is_loaded(kernel->skeleton, SURE_PROGRAM))
+		return program_attach(kernel, SURE_PROGRAM);
 	r = program_attach(kernel, twins[0].first);
-	if (!r && kernel->preemptible)
-		r = program_attach(kernel, twins[0].twin);
-	return r;
+	if (r || !kernel->preemptible)
+		return r;
+	log_warn("calls may be missed on this kernel: perf's tracepoint raw_syscalls/sys_enter "
+		 "cannot be used; it takes tracefs, and no lockdown=confidentiality");
+	return program_attach(kernel, twins[0].twin);
 }
 
 int programs_arm(struct kernel *kernel)

@@ -8,12 +8,12 @@
 
 /**
  * programs_select() - chooses what is to be loaded, before it is.
- * @kernel:	opened; .rung is set, .preemptible is a result
- * @interrupts: interrupts_visible()
+ * @kernel:  opened; .rung is set, .preemptible is a result
+ * @support: what this kernel can do
  *
  * Return: 0 or -errno.
  */
-int programs_select(struct kernel *kernel, bool interrupts);
+int programs_select(struct kernel *kernel, const struct support *support);
 
 /* Attaches those that answer. Return: 0 or -errno. */
 int programs_arm(struct kernel *kernel);

@@ -143,3 +143,15 @@ bool interrupts_visible(void)
 
 	return trial_passes(&trial);
 }
+
+void support_find(enum abort_rung best, bool kill, bool deferral, struct support *ret)
+{
+	const struct trial perf = {.program = "probe_perf"};
+	enum hook_rung hooks = hook_rung_find(best);
+
+	ret->rung = abort_rung_find(best, kill);
+	ret->defers = deferral ? hooks : HOOK_NONE;
+	ret->hooks = best == ABORT_NONE ? HOOK_NONE : hooks;
+	ret->interrupts = interrupts_visible();
+	ret->perf = programs_preemptible() && trial_passes(&perf);
+}

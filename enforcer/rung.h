@@ -61,12 +61,21 @@ enum hook_rung hook_rung_find(enum abort_rung best);
  */
 bool interrupts_visible(void);
 
-/* What the response can do on this kernel. */
+/* What can be done on this kernel. */
 struct support {
 	enum abort_rung rung;
 	enum hook_rung defers; /* delays before the call takes effect, by these hooks */
 	enum hook_rung hooks;  /* that refuse a foreign SIGCONT, and see what an execve executes */
 	bool interrupts;       /* interrupts_visible() */
+	bool perf;	       /* perf's side of the calls' tracepoint is needed, and there */
 };
+
+/**
+ * support_find() - what can be done on this kernel, by trial.
+ * @best:     the first rung to be tried
+ * @kill:     refuse by SIGKILL where nothing else can
+ * @deferral: delays are to come before the call takes effect, where they can
+ */
+void support_find(enum abort_rung best, bool kill, bool deferral, struct support *ret);
 
 #endif

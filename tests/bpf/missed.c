@@ -26,7 +26,7 @@ static void counted_calls(unsigned int rounds, const char *count)
 	struct rig rig;
 	uint32_t slot;
 
-	rig_new(&rig, 64);
+	rig_new_whole(&rig, 64);
 	rig_attach_all(&rig);
 	CHECK(RUN(&children[0], path, "0") == 0, "%s", children[0].output);
 	slot = rig_slot(&rig, path);

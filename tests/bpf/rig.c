@@ -47,17 +47,12 @@ static void stock(struct rig *rig)
 
 static void rig_make(struct rig *rig, uint32_t n_slots)
 {
-	const struct support support = {.rung = ABORT_NONE,
-					.interrupts = rig->interrupts,
-					.defers = rig->defers ? hook_rung_find(ABORT_OVERRIDE) :
-								HOOK_NONE,
-					.hooks = HOOK_NONE};
 	int r;
 
 	REQUIRE(!conf_new_default(&rig->conf), "no memory");
 	rig->conf->store.max_profiles = n_slots;
 	rig->conf->detection.heat_half_life_ns = 0;
-	r = kernel_new(rig->conf, &support, &rig->kernel);
+	r = kernel_new(rig->conf, &rig->support, &rig->kernel);
 	REQUIRE(!r, "the kernel refuses the programs: %s", strerror(-r));
 	kernel_settings(rig->kernel)->reports_per_s = UINT32_MAX;
 	r = profiles_new(rig->kernel, &rig->profiles);
@@ -67,16 +62,19 @@ static void rig_make(struct rig *rig, uint32_t n_slots)
 	stock(rig);
 }
 
+/* That can load what is fed with calls, and no answer. */
+static const struct support least = {.rung = ABORT_NONE, .defers = HOOK_NONE, .hooks = HOOK_NONE};
+
 void rig_new(struct rig *rig, uint32_t n_slots)
 {
-	memset(rig, 0, sizeof(*rig));
+	*rig = (struct rig){.support = least};
 	rig_make(rig, n_slots);
 }
 
 void rig_new_deferring(struct rig *rig)
 {
-	memset(rig, 0, sizeof(*rig));
-	rig->defers = true;
+	*rig = (struct rig){.support = least};
+	rig->support.defers = hook_rung_find(ABORT_OVERRIDE);
 	rig_make(rig, 16);
 }
 
@@ -84,8 +82,8 @@ void rig_new_whole(struct rig *rig, uint32_t n_slots)
 {
 	libbpf_print_fn_t print = libbpf_set_print(NULL);
 
-	memset(rig, 0, sizeof(*rig));
-	rig->interrupts = interrupts_visible(); /* where not, libbpf would have much to say */
+	*rig = (struct rig){};
+	support_find(ABORT_NONE, false, false, &rig->support); /* of what fails it would tell */
 	libbpf_set_print(print);
 	rig_make(rig, n_slots);
 }

@@ -22,8 +22,7 @@ struct rig {
 	struct kernel *kernel;
 	struct profiles *profiles;
 	struct ring_buffer *events;
-	bool interrupts; /* interrupts_visible(), and so they are: rig_new_whole() */
-	bool defers;	 /* rig_new_deferring() */
+	struct support support; /* what was loaded */
 	/* Told of each event but EBPH_EVENT_GROW, which is answered as the daemon does; may be
 	 * NULL. */
 	void (*on_event)(void *context, const struct ebph_event *event);
@@ -43,7 +42,7 @@ void rig_new_deferring(struct rig *rig);
 /* Attaches those, and nothing else. */
 void rig_attach_guards(struct rig *rig);
 
-/* As rig_new(), with the program that sees interrupted threads where the kernel can have it. */
+/* As rig_new(), with the programs that ebphd follows calls with on this kernel, to be attached. */
 void rig_new_whole(struct rig *rig, uint32_t n_slots);
 
 void rig_free(struct rig *rig);
@@ -51,7 +50,7 @@ void rig_free(struct rig *rig);
 /* Attaches what follows fork, exec, exit and signals. sys_enter is not: calls are fed. */
 void rig_attach_life(struct rig *rig);
 
-/* Attaches all, as ebphd does; after rig_new() but interrupts. */
+/* Attaches all, as ebphd does. From Linux 7.0 on after rig_new_whole(), or calls are missed. */
 void rig_attach_all(struct rig *rig);
 
 /* The hot path's program, for rig_call(); it may be inherited across exec if made so. */

@@ -146,7 +146,8 @@ static void thread_executes(void)
 
 const struct test seat_tests[] = {
 	{.name = "seat: more threads than seats are all followed, and seats are given back",
-	 .run = flood},
+	 .run = flood,
+	 .is_once = true},
 	{.name = "seat: an exec by another thread than the first keeps it", .run = thread_executes},
 	{},
 };

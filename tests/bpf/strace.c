@@ -141,7 +141,7 @@ const struct test strace_tests[] = {
 	{.name = "strace: python3 with threads and children", .run = python, .is_once = true},
 	{.name = "strace: a script of dash", .run = dash, .is_once = true},
 	{.name = "strace: a script of bash", .run = bash, .is_once = true},
-	{.name = "strace: a crowd of threads", .run = crowd, .is_once = true},
+	{.name = "strace: a crowd of threads", .run = crowd, .is_long = true},
 	{.name = "strace: signal handlers, siglongjmp", .run = jumper},
 	{.name = "strace: 32 bits", .run = ia32},
 	{},

@@ -291,7 +291,7 @@ static FILE *predict(const struct sandbox *sandbox, const struct rig *rig, const
 
 	snprintf(path, sizeof(path), "%s/prediction", sandbox->folder);
 	status = RUN(&child, "/usr/bin/python3", "-I", "-S", PREDICTOR, log, path,
-		     rig->interrupts ? NULL : "--blind");
+		     rig->support.interrupts ? NULL : "--blind");
 	REQUIRE(!status, "status 0x%x: %s", status, child.output);
 	prediction = fopen(path, "re");
 	REQUIRE(prediction, "%s: %s", path, strerror(errno));

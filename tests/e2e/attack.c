@@ -115,7 +115,7 @@ static void false_name(void)
 static void unread_log(void)
 {
 	const char *path = strdup(program_path(PROGRAM("lines")));
-	struct daemon_conf conf = {.response = "max_delay = 20ms\n"};
+	struct daemon_conf conf = {.response = "delay_base = 250ms\nmax_delay = 250ms\n"};
 	struct daemon daemon;
 	struct child child;
 	int ends[2];
@@ -125,7 +125,7 @@ static void unread_log(void)
 	conf.log_fd = ends[1];
 	daemon_start(&daemon, "enforce", &conf);
 	train(&daemon, path, (const char *const[]){path, NULL});
-	for (int i = 0; i < 20; i++) { /* three lines of some 150 bytes for each */
+	for (int i = 0; i < 12; i++) { /* three lines of some 150 bytes for each */
 		CHECK(RUN(&child, path, "x", "y") == 0, "%s", child.output);
 		CHECK(child.stops == 2, "run %d: stopped %d times", i, child.stops);
 	}

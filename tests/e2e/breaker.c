@@ -122,8 +122,9 @@ static void closes(void)
 	two_answered(&daemon, one, other);
 	event_wait(&daemon, "breaker", "state", "closed", NULL);
 	CHECK(RUN(&child, one, "x") == 0, "%s", child.output);
-	CHECK(child.stops == 1, "stopped %d times", child.stops);
 	daemon_stop(&daemon);
+	CHECK(events_count(&daemon, "stop", child.pid) == 1, "stopped %zu times",
+	      events_count(&daemon, "stop", child.pid));
 	anomaly = event_at(&daemon, "anomaly", child.pid, 0);
 	CHECK(!strcmp(event_text(anomaly, "mode"), "enforce"), "mode %s",
 	      event_text(anomaly, "mode"));

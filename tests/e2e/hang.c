@@ -124,11 +124,29 @@ static uint64_t crowd_await(void)
 	return now_ns(CLOCK_MONOTONIC) - begin_ns;
 }
 
+/* What there has been of it so far. */
+struct counts {
+	size_t stops;
+	long silent; /* stops that were not made because ebphd was not heard */
+	long missed; /* runs of programs, by the kernel */
+};
+
+static struct counts counts_take(struct daemon *daemon)
+{
+	json_t *counters = counters_ask(daemon);
+
+	return (struct counts){
+		.stops = events_count(daemon, "stop", 0),
+		.silent = event_number(counters, "stop_no_heartbeat"),
+		.missed = event_number(counters, "missed_runs"),
+	};
+}
+
 /*
  * Starts all of them. On a machine so busy that ebphd does not run for two seconds nobody is
  * stopped meanwhile, which is right: those do not count, and their .pid is 0.
  */
-static void crowd_start(struct daemon *daemon, const char *path)
+static void crowd_start(struct daemon *daemon, const struct counts *before, const char *path)
 {
 	long missing = 0;
 
@@ -145,7 +163,7 @@ static void crowd_start(struct daemon *daemon, const char *path)
 		return;
 	note("%ld were not stopped", missing);
 	CHECK(missing < CROWD, "nobody was");
-	CHECK(event_number(counters_ask(daemon), "stop_no_heartbeat") >= missing,
+	CHECK(counts_take(daemon).silent - before->silent >= missing,
 	      "ebphd was not silent, and %ld were not stopped", missing);
 }
 
@@ -153,51 +171,57 @@ static void crowd_start(struct daemon *daemon, const char *path)
  * Was anybody stopped more than once? Not by what is trained here. Where the kernel skips programs
  * (bpf/second.h) calls may have been missed: who then stands still twice is not released late.
  */
-static void more_stops_tell(struct daemon *daemon)
+static void more_stops_tell(struct daemon *daemon, const struct counts *before)
 {
-	long missed = event_number(counters_ask(daemon), "missed_runs");
-	size_t n = events_count(daemon, "stop", 0);
+	struct counts now = counts_take(daemon);
 
-	if (n > CROWD)
-		note("%zu stops of %d processes, %ld runs of programs missed", n, CROWD, missed);
+	if (now.stops - before->stops > CROWD)
+		note("%zu stops of %d processes, %ld runs of programs missed",
+		     now.stops - before->stops, CROWD, now.missed - before->missed);
 }
 
-/* @deferral: as in the configuration. Return: how long it took until nobody was stopped, in ns. */
-static uint64_t round_play(const struct blow *blow, const char *deferral)
+/* Return: how long it took until nobody was stopped, in ns. */
+static uint64_t round_play(const struct blow *blow, struct daemon *daemon, const char *path)
 {
-	const char *path = strdup(program_path(PROGRAM("lines")));
-	struct daemon_conf conf = {};
-	struct daemon daemon;
-	char response[128];
+	const struct counts before = counts_take(daemon);
 	uint64_t ns;
 
-	snprintf(response, sizeof(response), "deferral = %s\n%s", deferral, blow->response);
-	conf.response = response;
-	daemon_start(&daemon, "enforce", &conf);
-	train(&daemon, path, (const char *const[]){path, NULL});
-	crowd_start(&daemon, path);
-	blow->strike(&daemon);
+	crowd_start(daemon, &before, path);
+	blow->strike(daemon);
 	ns = crowd_await();
 	for (size_t i = 0; i < CROWD; i++)
 		if (crowd[i].pid)
 			delayed_runs_on(&crowd[i]);
-	if (daemon.pid) {
-		kill(daemon.pid, SIGCONT);
-		more_stops_tell(&daemon);
-		daemon_stop(&daemon);
+	if (daemon->pid) {
+		kill(daemon->pid, SIGCONT);
+		more_stops_tell(daemon, &before);
 	}
 	return ns;
 }
 
+/* @deferral: as in the configuration. An ebphd that survives is there for the next round, too. */
 static void rounds_play(const struct blow *blow, size_t rounds, const char *deferral)
 {
+	const char *path = strdup(program_path(PROGRAM("lines")));
+	struct daemon_conf conf = {};
+	struct daemon daemon = {};
 	uint64_t most_ns = 0;
+	char response[128];
 
+	snprintf(response, sizeof(response), "deferral = %s\n%s", deferral, blow->response);
+	conf.response = response;
 	for (size_t i = 0; i < rounds; i++) {
-		uint64_t ns = round_play(blow, deferral);
+		uint64_t ns;
 
+		if (!daemon.pid) {
+			daemon_start(&daemon, "enforce", &conf);
+			train(&daemon, path, (const char *const[]){path, NULL});
+		}
+		ns = round_play(blow, &daemon, path);
 		most_ns = ns > most_ns ? ns : most_ns;
 	}
+	if (daemon.pid)
+		daemon_stop(&daemon);
 	note("%s: %zu times %d delayed; the last went on after at most %.2f s%s", blow->name,
 	     rounds, CROWD, (double)most_ns / NSEC_PER_SEC,
 	     strcmp(blow->response, SOON) ? "" : ", the delay of 10 s included");

@@ -283,11 +283,13 @@ static void memory_limited(void)
 
 const struct test store_tests[] = {
 	{.name = "store: normal at once after a restart", .run = at_once, .is_once = true},
-	{.name = "store: restarts change nothing on disk", .run = round_trips, .is_once = true},
+	{.name = "store: restarts change nothing on disk", .run = round_trips, .is_long = true},
 	{.name = "store: who left memory comes back when it runs",
 	 .run = on_demand,
 	 .is_once = true},
 	{.name = "store: normal profiles leave last", .run = normal_last, .is_once = true},
-	{.name = "store: memory_limit holds, and no pair is lost", .run = memory_limited},
+	{.name = "store: memory_limit holds, and no pair is lost",
+	 .run = memory_limited,
+	 .is_once = true},
 	{},
 };

@@ -34,8 +34,8 @@ static void dir_refused(const char *dir, const char *why)
 	int status;
 
 	snprintf(text, sizeof(text),
-		 "[enforcer]\nrun_dir = /tmp/bad-dir-run\n[store]\nstate_dir = %s\n"
-		 "[log]\nevents =\n",
+		 "[enforcer]\nrun_dir = /tmp/bad-dir-run\n[response]\ndeferral = no\n"
+		 "[store]\nstate_dir = %s\n[log]\nevents =\n",
 		 dir);
 	file_put(conf, text, strlen(text), 0644);
 	status = RUN(&child, "build/ebphd", "--foreground", "--config", conf, "--mode", "dry-run");
@@ -76,9 +76,11 @@ static void directory_in_use(void)
 
 	daemon_start(&daemon, "dry-run", &conf);
 	snprintf(path, sizeof(path), "%s/other.conf", daemon.folder);
-	snprintf(text, sizeof(text),
-		 "[enforcer]\nrun_dir = %s/run\n[store]\nstate_dir = %s\n[log]\nevents =\n",
-		 daemon.folder, conf.state_dir);
+	snprintf(
+		text, sizeof(text),
+		"[enforcer]\nrun_dir = %s/run\n[response]\ndeferral = no\n[store]\nstate_dir = %s\n"
+		"[log]\nevents =\n",
+		daemon.folder, conf.state_dir);
 	file_put(path, text, strlen(text), 0644);
 	status = RUN(&child, "build/ebphd", "--foreground", "--config", path, "--mode", "dry-run");
 	snprintf(line, sizeof(line), "profiles cannot be kept in %s: another ebphd uses it",
@@ -331,7 +333,7 @@ const struct test store_bad_tests[] = {
 	 .is_once = true},
 	{.name = "store: a file of another version of ebph is kept",
 	 .run = other_version_kept,
-	 .is_once = true},
+	 .is_long = true},
 	{.name = "store: a full and a read-only disk", .run = bad_disks, .is_once = true},
 	{},
 };

@@ -126,7 +126,7 @@ static void killed_rounds(int rounds)
 
 static void killed(void)
 {
-	killed_rounds(3);
+	killed_rounds(2);
 }
 
 static void killed_often(void)

@@ -343,11 +343,11 @@ const struct test store_manage_tests[] = {
 	{.name = "store: an upgraded program begins anew", .run = fresh, .is_once = true},
 	{.name = "store: the older version's profile is put back",
 	 .run = put_back,
-	 .is_once = true},
+	 .is_long = true},
 	{.name = "store: a profile is imported", .run = imported, .is_once = true},
 	{.name = "store: an imported profile is united with the one there",
 	 .run = imported_over,
-	 .is_once = true},
+	 .is_long = true},
 	{.name = "store: what cannot be imported, and when", .run = refusals, .is_once = true},
 	{},
 };

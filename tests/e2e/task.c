@@ -112,7 +112,7 @@ static json_t *uring_anomaly(struct daemon *daemon, const char *how, const char 
 {
 	const char *path = strdup(program_path(PROGRAM("uring")));
 	/* A wait that a delay has interrupted begins anew, which is one more call to be delayed. */
-	const struct daemon_conf conf = {.response = "max_delay = 100ms\n"};
+	const struct daemon_conf conf = {.response = "delay_base = 500ms\nmax_delay = 500ms\n"};
 	json_t *anomaly;
 	size_t i = 0;
 
@@ -163,7 +163,7 @@ static void uring_polled(void)
 
 const struct test task_tests[] = {
 	{.name = "task: executed in all ways, judged by its own profile", .run = executions},
-	{.name = "task: a script is its interpreter", .run = script},
+	{.name = "task: a script is its interpreter", .run = script, .is_once = true},
 	{.name = "task: who ran before the daemon is followed", .run = adopted},
 	{.name = "task: an operation handed to io_uring", .run = uring_plain},
 	{.name = "task: io_uring with a polling thread", .run = uring_polled},
