@@ -99,7 +99,8 @@ static bool lsm_comes_first(enum abort_rung best)
 	return best != ABORT_FMOD_RET && kernel_version() >= KERNEL(6, 2) && rung_works(ABORT_LSM);
 }
 
-enum abort_rung abort_rung_find(enum abort_rung best, bool kill)
+/* The best way to abort an execve on this kernel; none but @kill where none loads and fires. */
+static enum abort_rung abort_rung_find(enum abort_rung best, bool kill)
 {
 	for (enum abort_rung rung = best; rung < ARRAY_SIZE(trials); rung++) {
 		if (rung == ABORT_FMOD_RET && lsm_comes_first(best))
@@ -137,7 +138,12 @@ enum hook_rung hook_rung_find(enum abort_rung best)
 	return rung;
 }
 
-bool interrupts_visible(void)
+/*
+ * Can we see each thread that a stop makes repeat a call? By fentry, which the kernels have that
+ * have fmod_ret. Without it the repeated calls of the other threads of a stopped process pass for
+ * new ones.
+ */
+static bool interrupts_visible(void)
 {
 	const struct trial trial = {.program = "probe_fentry"};
 

@@ -20,17 +20,6 @@ const char *abort_rung_name(enum abort_rung rung);
 /* The rung with that name. Return: 0 or -EINVAL. */
 int abort_rung_from_name(const char *name, enum abort_rung *ret);
 
-/**
- * abort_rung_find() - the best way to abort an execve on this kernel.
- * @best: the first to be tried
- * @kill: the process may be killed where its execve cannot be refused
- *
- * Loads and attaches a program that does nothing for each rung in turn, and takes it away again.
- *
- * Return: the rung; ABORT_KILL or ABORT_NONE when none loads, attaches and fires.
- */
-enum abort_rung abort_rung_find(enum abort_rung best, bool kill);
-
 /*
  * How we are asked before something happens: on the hooks of the security modules.
  * They serve delays before the call takes effect, and refuse a foreign SIGCONT.
@@ -53,28 +42,23 @@ enum abort_rung hook_abort_rung(enum hook_rung rung);
  */
 enum hook_rung hook_rung_find(enum abort_rung best);
 
-/**
- * interrupts_visible() - can we see each thread that a stop makes repeat a call?
- *
- * By fentry, which the kernels have that have fmod_ret. Without it the repeated calls of the
- * other threads of a stopped process pass for new ones.
- */
-bool interrupts_visible(void);
-
 /* What can be done on this kernel. */
 struct support {
 	enum abort_rung rung;
 	enum hook_rung defers; /* delays before the call takes effect, by these hooks */
 	enum hook_rung hooks;  /* that refuse a foreign SIGCONT, and see what an execve executes */
-	bool interrupts;       /* interrupts_visible() */
+	bool interrupts;       /* each thread is seen that a stop makes repeat a call */
 	bool perf;	       /* perf's side of the calls' tracepoint is needed, and there */
 };
 
 /**
- * support_find() - what can be done on this kernel, by trial.
- * @best:     the first rung to be tried
- * @kill:     refuse by SIGKILL where nothing else can
+ * support_find() - what can be done on this kernel.
+ * @best:     the first rung to be tried for an abort
+ * @kill:     the process may be killed where its execve cannot be refused
  * @deferral: delays are to come before the call takes effect, where they can
+ *
+ * By trial: loads and attaches a program that does nothing for each way in turn, and takes it away
+ * again.
  */
 void support_find(enum abort_rung best, bool kill, bool deferral, struct support *ret);
 
