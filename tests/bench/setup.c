@@ -14,7 +14,7 @@ void bench_rig_new(struct rig *rig, uint32_t n_slots)
 	struct ebph_settings *settings;
 	struct conf *defaults;
 
-	rig_new(rig, n_slots);
+	rig_new_whole(rig, n_slots);
 	REQUIRE(!conf_new_default(&defaults), "no memory");
 	settings = kernel_settings(rig->kernel);
 	settings->heat_half_life_ns = defaults->detection.heat_half_life_ns;

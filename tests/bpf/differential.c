@@ -471,9 +471,7 @@ static void long_freezing(void)
 }
 
 const struct test differential_tests[] = {
-	{.name = "differential: the programs are as the model",
-	 .run = short_exact,
-	 .is_once = true},
+	{.name = "differential: the programs are as the model", .run = short_exact},
 	{.name = "differential: they freeze when the rule says so",
 	 .run = short_freezing,
 	 .is_once = true},

@@ -27,6 +27,7 @@ static void counted_calls(unsigned int rounds, const char *count)
 	uint32_t slot;
 
 	rig_new_whole(&rig, 64);
+	CHECK(rig.support.perf == rig.kernel->preemptible, "perf's side cannot be used");
 	rig_attach_all(&rig);
 	CHECK(RUN(&children[0], path, "0") == 0, "%s", children[0].output);
 	slot = rig_slot(&rig, path);

@@ -146,8 +146,7 @@ static void thread_executes(void)
 
 const struct test seat_tests[] = {
 	{.name = "seat: more threads than seats are all followed, and seats are given back",
-	 .run = flood,
-	 .is_once = true},
+	 .run = flood},
 	{.name = "seat: an exec by another thread than the first keeps it", .run = thread_executes},
 	{},
 };

@@ -14,7 +14,7 @@ that is not ALLOWED. They differ only where strace cannot know: see Call.may_be_
 Written from strace's manual and signal(7): it shares no code with the enforcer.
 
 --blind: the kernel does not let ebph see threads that repeat a call for a signal which another
-thread has taken (interrupts_visible() in enforcer/rung.h).
+thread has taken (struct support in enforcer/rung.h).
 """
 import re
 import sys

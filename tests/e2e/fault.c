@@ -225,7 +225,7 @@ const struct test fault_tests[] = {
 	 .is_once = true},
 	{.name = "fault: handlers left by siglongjmp", .run = jumping_handlers},
 	{.name = "fault: full maps that say nothing", .run = full_maps, .is_once = true},
-	{.name = "fault: slow anomalies, reported", .run = limit_reports, .is_long = true},
+	{.name = "fault: slow anomalies, reported", .run = limit_reports, .is_once = true},
 	{.name = "fault: slow anomalies, tolerized without what they did",
 	 .run = limit_tolerizes,
 	 .is_once = true},
