@@ -62,7 +62,7 @@ static void rig_make(struct rig *rig, uint32_t n_slots)
 	stock(rig);
 }
 
-/* That can load what is fed with calls, and no answer. */
+/* For programs that are fed with calls: nothing that answers. */
 static const struct support least = {.rung = ABORT_NONE, .defers = HOOK_NONE, .hooks = HOOK_NONE};
 
 void rig_new(struct rig *rig, uint32_t n_slots)
