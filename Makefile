@@ -32,7 +32,8 @@ MULTIARCH := $(shell $(CC) -print-multiarch)
 BPF_CFLAGS := -O2 -g -mcpu=v3 -target bpf -D__TARGET_ARCH_x86 -Wall -Wextra -Werror \
 	      -Wno-unused-parameter -Ibpf -I$(BUILD)/bpf -idirafter /usr/include/$(MULTIARCH) -MMD -MP
 
-BPF_PARTS := maps seat profile verb task tasks breaker drill response abort guard signal syscall
+BPF_PARTS := maps seat profile verb task tasks breaker drill response release abort guard signal \
+	     syscall
 BPF_OBJS  := $(BPF_PARTS:%=$(BUILD)/bpf/%.bpf.o)
 SKELETONS := $(BUILD)/ebph.skel.h $(BUILD)/probe.skel.h $(BUILD)/ontime.skel.h
 

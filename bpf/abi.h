@@ -8,6 +8,7 @@
 
 #include <linux/types.h>
 #include "lookahead.h"
+#include "pairset.h"
 
 #define EBPH_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type " has a hole")
 
@@ -227,6 +228,18 @@ struct ebph_release {
 };
 EBPH_ASSERT_SIZE(struct ebph_release, 40);
 
+#define EBPH_OVERDUE_MAX 32
+
+/* Argument and result of ebph_overdue_find: who is on record as due then or before. */
+struct ebph_overdue {
+	__u64 before_ns; /* CLOCK_MONOTONIC */
+	struct ebph_delay delay[EBPH_OVERDUE_MAX];
+	__u32 tgid[EBPH_OVERDUE_MAX];
+	__u32 count; /* there may be more than have room here */
+	__u32 pad;
+};
+EBPH_ASSERT_SIZE(struct ebph_overdue, 16 + 28 * EBPH_OVERDUE_MAX);
+
 /* ---- threads ----------------------------------------------------------------------------- */
 
 /* One thread that has a profile, as the walk over all of them writes it. */
@@ -440,6 +453,14 @@ struct ebph_merge {
 	__u64 word[EBPH_MERGE_WORDS];
 };
 EBPH_ASSERT_SIZE(struct ebph_merge, 16 + 8 * EBPH_MERGE_WORDS);
+
+/* A block of the pair set of a slot, to be read. */
+struct ebph_reading {
+	__u32 slot;
+	__u32 block;
+	__u64 word[EBPH_BLOCK_WORDS];
+};
+EBPH_ASSERT_SIZE(struct ebph_reading, 8 + 8 * EBPH_BLOCK_WORDS);
 
 /* Of seats for threads' states (seat.h) there are 2^9 pairs, 0.8 MB, to 2^12, 6 MB. */
 #define EBPH_SEAT_PAIRS_MIN_BITS 9

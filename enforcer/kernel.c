@@ -297,6 +297,19 @@ int kernel_merge(struct kernel *kernel, uint32_t slot, const uint64_t *words, si
 	return merge->full ? -ENOSPC : 0;
 }
 
+int kernel_block_read(struct kernel *kernel, uint32_t slot, uint32_t block, struct ebph_block *ret)
+{
+	struct ebph_reading *reading = &kernel->skeleton->bss->reading;
+	int r;
+
+	reading->slot = slot;
+	reading->block = block;
+	r = program_run(kernel->skeleton->progs.ebph_block_read, NULL, 0);
+	if (!r)
+		memcpy(ret->word, reading->word, sizeof(ret->word));
+	return r;
+}
+
 int kernel_command(struct kernel *kernel, uint32_t slot, enum ebph_verb verb)
 {
 	struct ebph_command *command = &kernel->skeleton->bss->command;
@@ -325,6 +338,15 @@ int kernel_release(struct kernel *kernel, uint32_t tgid, uint64_t start_ns, uint
 		.released = release->released,
 	};
 	return 0;
+}
+
+int kernel_overdue(struct kernel *kernel, uint64_t before_ns, const struct ebph_overdue **ret)
+{
+	struct ebph_overdue *overdue = &kernel->skeleton->bss->overdue;
+
+	overdue->before_ns = before_ns;
+	*ret = overdue;
+	return program_run(kernel->skeleton->progs.ebph_overdue_find, NULL, 0);
 }
 
 /* ---- accounts -------------------------------------------------------------------------- */

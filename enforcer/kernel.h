@@ -111,6 +111,13 @@ int kernel_introduce(struct kernel *kernel, enum ebph_ours who);
 int kernel_merge(struct kernel *kernel, uint32_t slot, const uint64_t *words, size_t n_words);
 
 /**
+ * kernel_block_read() - reads a block of the pair set that is behind a slot now.
+ *
+ * Return: 0; -EINVAL when there is no such block; -errno.
+ */
+int kernel_block_read(struct kernel *kernel, uint32_t slot, uint32_t block, struct ebph_block *ret);
+
+/**
  * kernel_command() - does to the profile of a slot what an operator says.
  *
  * Return: 0; -EINVAL when the slot has no profile; -errno.
@@ -126,6 +133,14 @@ int kernel_command(struct kernel *kernel, uint32_t slot, enum ebph_verb verb);
  */
 int kernel_release(struct kernel *kernel, uint32_t tgid, uint64_t start_ns, uint64_t now_ns,
 		   struct ebph_delay *ret);
+
+/**
+ * kernel_overdue() - finds processes on record as due at @before_ns (CLOCK_MONOTONIC) or before.
+ * @ret: valid until the next call; at most EBPH_OVERDUE_MAX of them
+ *
+ * Return: 0, or -errno.
+ */
+int kernel_overdue(struct kernel *kernel, uint64_t before_ns, const struct ebph_overdue **ret);
 
 /**
  * kernel_threads() - all threads that have a profile now.

@@ -87,17 +87,18 @@ unsigned int delayed_release_overdue(int map_fd)
 
 unsigned int delays_sweep(struct delays *delays)
 {
-	struct walk walk = {
-		.map_fd = kernel_delayed_fd(delays->kernel),
-		.due_before_ns = now_ns(CLOCK_MONOTONIC) - LOST_NS,
-	};
-	struct ebph_delay delay;
+	const struct ebph_overdue *overdue;
 	unsigned int found = 0;
 
-	while (walk_next(&walk, &delay)) {
-		if (delay_has(delays, walk.pid) || delay_add(delays, walk.pid, &delay))
+	/* What has no room waits for the next time. */
+	if (kernel_overdue(delays->kernel, now_ns(CLOCK_MONOTONIC) - LOST_NS, &overdue))
+		return 0;
+	for (uint32_t i = 0; i < overdue->count; i++) {
+		uint32_t pid = overdue->tgid[i];
+
+		if (delay_has(delays, pid) || delay_add(delays, pid, &overdue->delay[i]))
 			continue;
-		log_warn("process %u is stopped, and its time is over: it goes on now", walk.pid);
+		log_warn("process %u is stopped, and its time is over: it goes on now", pid);
 		found++;
 	}
 	return found;

@@ -35,6 +35,21 @@ size_t set_room(uint32_t blocks)
 	return (size_t)blocks * EBPH_BLOCK_WORDS * 3 / 4;
 }
 
+/* The set that is behind a slot now. */
+static int slot_read(struct profiles *profiles, uint32_t slot, uint32_t blocks,
+		     struct ebph_block *ret)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < blocks && !r; i++)
+		r = kernel_block_read(profiles->kernel, slot, i, &ret[i]);
+	return r;
+}
+
+/*
+ * A set that is behind no slot. From Linux 7.0 on calls of others can be lost if ebphd is preempted
+ * in here or in set_write() (second.h): that is once in the growth of a set.
+ */
 static int set_read(int set, uint32_t blocks, struct ebph_block *ret)
 {
 	for (uint32_t i = 0; i < blocks; i++)
@@ -234,7 +249,7 @@ int profile_grow(struct profiles *profiles, uint32_t slot, size_t min_words)
 	before = calloc(blocks, sizeof(*before));
 	if (!before)
 		return -ENOMEM;
-	r = set_read(old, blocks, before);
+	r = slot_read(profiles, slot, blocks, before);
 	if (r)
 		return r;
 	/* Room for those, too, that have found none: they would ask again. */
@@ -291,17 +306,14 @@ int profile_words(struct profiles *profiles, uint32_t slot, uint64_t **ret_words
 		  size_t *ret_n_words)
 {
 	uint32_t blocks = profiles->notes[slot].blocks;
-	AUTO_CLOSE int set = set_open(profiles, slot);
 	struct word_list list = {};
 	int r;
 
-	if (set < 0)
-		return set;
 	list.room = (size_t)blocks * EBPH_BLOCK_WORDS;
 	list.words = calloc(list.room, sizeof(*list.words));
 	if (!list.words)
 		return -ENOMEM;
-	r = set_read(set, blocks, (struct ebph_block *)list.words);
+	r = slot_read(profiles, slot, blocks, (struct ebph_block *)list.words);
 	for (size_t i = 0; i < (size_t)blocks * EBPH_BLOCK_WORDS; i++)
 		if (list.words[i])
 			list.words[list.n++] = list.words[i];

@@ -128,7 +128,6 @@ static uint64_t crowd_await(void)
 struct counts {
 	size_t stops;
 	long silent; /* stops that were not made because ebphd was not heard */
-	long missed; /* runs of programs, by the kernel */
 };
 
 static struct counts counts_take(struct daemon *daemon)
@@ -138,7 +137,6 @@ static struct counts counts_take(struct daemon *daemon)
 	return (struct counts){
 		.stops = events_count(daemon, "stop", 0),
 		.silent = event_number(counters, "stop_no_heartbeat"),
-		.missed = event_number(counters, "missed_runs"),
 	};
 }
 
@@ -149,26 +147,31 @@ static struct counts counts_take(struct daemon *daemon)
  */
 static void crowd_start(struct daemon *daemon, const struct counts *before, const char *path)
 {
-	long missing = 0, silent, missed;
+	long missing = 0, silent;
 	struct counts now;
+	pid_t first = 0;
+	char *all;
 
 	for (size_t i = 0; i < CROWD; i++)
 		child_start(&crowd[i], (const char *const[]){path, "x", NULL}, NULL);
 	for (size_t i = 0; i < CROWD; i++) {
 		if (child_wait_stopped(&crowd[i]))
 			continue;
+		if (!missing++)
+			first = crowd[i].pid;
 		close(crowd[i].out_fd);
 		crowd[i].pid = 0;
-		missing++;
 	}
 	if (!missing)
 		return;
 	now = counts_take(daemon);
 	silent = now.silent - before->silent;
-	missed = now.missed - before->missed;
-	note("%ld were not stopped; %ld stops not made, for ebphd was silent; %ld runs of programs "
-	     "missed",
-	     missing, silent, missed);
+	all = json_dumps(counters_ask(daemon), JSON_COMPACT);
+	note("%ld were not stopped; %zu stops; of %d, the first of them, %zu, and %zu anomalies; "
+	     "%s",
+	     missing, now.stops - before->stops, first, events_count(daemon, "stop", first),
+	     events_count(daemon, "anomaly", first), all);
+	free(all);
 	CHECK(missing < CROWD, "nobody was");
 	CHECK(silent >= missing, "ebphd was not silent, and %ld were not stopped", missing);
 }
@@ -182,8 +185,7 @@ static void more_stops_tell(struct daemon *daemon, const struct counts *before)
 	struct counts now = counts_take(daemon);
 
 	if (now.stops - before->stops > CROWD)
-		note("%zu stops of %d processes, %ld runs of programs missed",
-		     now.stops - before->stops, CROWD, now.missed - before->missed);
+		note("%zu stops of %d processes", now.stops - before->stops, CROWD);
 }
 
 /* Return: how long it took until nobody was stopped, in ns. */
