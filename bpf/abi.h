@@ -230,15 +230,17 @@ EBPH_ASSERT_SIZE(struct ebph_release, 40);
 
 #define EBPH_OVERDUE_MAX 32
 
-/* Argument and result of ebph_overdue_find: who is on record as due then or before. */
+/* Arguments and result of ebph_overdue_find: who is on record as due then or before. */
 struct ebph_overdue {
 	__u64 before_ns; /* CLOCK_MONOTONIC */
+	__u32 skip;	 /* so many of them are left out */
+	__u32 passed;	 /* so many have been */
 	struct ebph_delay delay[EBPH_OVERDUE_MAX];
 	__u32 tgid[EBPH_OVERDUE_MAX];
-	__u32 count; /* there may be more than have room here */
+	__u32 count; /* if it is EBPH_OVERDUE_MAX there may be more */
 	__u32 pad;
 };
-EBPH_ASSERT_SIZE(struct ebph_overdue, 16 + 28 * EBPH_OVERDUE_MAX);
+EBPH_ASSERT_SIZE(struct ebph_overdue, 24 + 28 * EBPH_OVERDUE_MAX);
 
 /* ---- threads ----------------------------------------------------------------------------- */
 

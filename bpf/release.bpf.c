@@ -54,6 +54,10 @@ static long overdue_look(struct bpf_map *map, const __u32 *tgid, struct ebph_del
 
 	if (!due_ns || due_ns > overdue.before_ns)
 		return 0;
+	if (overdue.passed < overdue.skip) {
+		overdue.passed++;
+		return 0;
+	}
 	if (n >= EBPH_OVERDUE_MAX)
 		return 1;
 	overdue.tgid[n] = *tgid;
@@ -69,7 +73,7 @@ static long overdue_look(struct bpf_map *map, const __u32 *tgid, struct ebph_del
 SEC("syscall")
 int ebph_overdue_find(void *ctx)
 {
-	overdue.count = 0;
+	overdue.count = overdue.passed = 0;
 	bpf_for_each_map_elem(&delayed, overdue_look, NULL, 0);
 	return 0;
 }

@@ -11,8 +11,9 @@
  * System calls are taken there by a program of another type, ebph_sys_enter_p: perf's side of the
  * tracepoint keeps preemption off around it (include/trace/perf.h), at the price of a record that
  * nobody needs. It is skipped only while somebody with CAP_BPF is held up within bpf(2), reading or
- * writing an element of a map (bpf_disable_instrumentation() in include/linux/bpf.h). ebphd, which
- * would do that all day, has programs read for it: ebph_block_read, ebph_overdue_find.
+ * writing an element of a map (bpf_disable_instrumentation() in include/linux/bpf.h). What ebphd
+ * would so read all day, programs read for it: ebph_block_read, ebph_overdue_find. It does so where
+ * a profile begins, grows or goes, for a report of its counters, and for who asks about a process.
  *
  * For the other events, and for calls where tracefs cannot be read (lockdown=confidentiality), each
  * program has a twin, which is attached after it to the same event. The first one leaves a mark in

@@ -340,11 +340,13 @@ int kernel_release(struct kernel *kernel, uint32_t tgid, uint64_t start_ns, uint
 	return 0;
 }
 
-int kernel_overdue(struct kernel *kernel, uint64_t before_ns, const struct ebph_overdue **ret)
+int kernel_overdue(struct kernel *kernel, uint64_t before_ns, uint32_t skip,
+		   const struct ebph_overdue **ret)
 {
 	struct ebph_overdue *overdue = &kernel->skeleton->bss->overdue;
 
 	overdue->before_ns = before_ns;
+	overdue->skip = skip;
 	*ret = overdue;
 	return program_run(kernel->skeleton->progs.ebph_overdue_find, NULL, 0);
 }

@@ -136,11 +136,13 @@ int kernel_release(struct kernel *kernel, uint32_t tgid, uint64_t start_ns, uint
 
 /**
  * kernel_overdue() - finds processes on record as due at @before_ns (CLOCK_MONOTONIC) or before.
- * @ret: valid until the next call; at most EBPH_OVERDUE_MAX of them
+ * @skip: so many of them are left out
+ * @ret:  valid until the next call; at most EBPH_OVERDUE_MAX of them
  *
  * Return: 0, or -errno.
  */
-int kernel_overdue(struct kernel *kernel, uint64_t before_ns, const struct ebph_overdue **ret);
+int kernel_overdue(struct kernel *kernel, uint64_t before_ns, uint32_t skip,
+		   const struct ebph_overdue **ret);
 
 /**
  * kernel_threads() - all threads that have a profile now.

@@ -85,22 +85,47 @@ unsigned int delayed_release_overdue(int map_fd)
 	return records_release(map_fd, now - EBPH_HEARTBEAT_LIMIT_NS / 2, false);
 }
 
+/*
+ * One who is overdue by his record. Return: 1: nobody would have released him, now he is on the
+ * list; 0: he is on it already, or nothing could be done; -ESRCH: he is no more, and off the
+ * record.
+ */
+static int overdue_take(struct delays *delays, uint32_t pid, const struct ebph_delay *record)
+{
+	struct ebph_delay after;
+	int r;
+
+	if (delay_has(delays, pid))
+		return 0;
+	r = delay_add(delays, pid, record);
+	if (r == -ESRCH)
+		kernel_release(delays->kernel, pid, record->start_ns, record->due_ns, &after);
+	if (r)
+		return r == -ESRCH ? r : 0;
+	log_warn("process %u is stopped, and its time is over: it goes on now", pid);
+	return 1;
+}
+
 unsigned int delays_sweep(struct delays *delays)
 {
+	uint64_t before_ns = now_ns(CLOCK_MONOTONIC) - LOST_NS;
 	const struct ebph_overdue *overdue;
-	unsigned int found = 0;
+	unsigned int found = 0, passes = 0;
+	uint32_t stay = 0;
+	int r;
 
-	/* What has no room waits for the next time. */
-	if (kernel_overdue(delays->kernel, now_ns(CLOCK_MONOTONIC) - LOST_NS, &overdue))
-		return 0;
-	for (uint32_t i = 0; i < overdue->count; i++) {
-		uint32_t pid = overdue->tgid[i];
-
-		if (delay_has(delays, pid) || delay_add(delays, pid, &overdue->delay[i]))
-			continue;
-		log_warn("process %u is stopped, and its time is over: it goes on now", pid);
-		found++;
-	}
+	do {
+		r = kernel_overdue(delays->kernel, before_ns, stay, &overdue);
+		if (r) {
+			log_warn("cannot look for processes that were forgotten: %s", strerror(-r));
+			break;
+		}
+		for (uint32_t i = 0; i < overdue->count; i++) {
+			r = overdue_take(delays, overdue->tgid[i], &overdue->delay[i]);
+			found += r > 0;
+			stay += r >= 0;
+		}
+	} while (overdue->count == EBPH_OVERDUE_MAX && ++passes < WALK_MAX / EBPH_OVERDUE_MAX);
 	return found;
 }
 

@@ -48,7 +48,7 @@ static int slot_read(struct profiles *profiles, uint32_t slot, uint32_t blocks,
 
 /*
  * A set that is behind no slot. From Linux 7.0 on calls of others can be lost if ebphd is preempted
- * in here or in set_write() (second.h): that is once in the growth of a set.
+ * in here or in set_write() (second.h): when a set grows, is loaded or is emptied.
  */
 static int set_read(int set, uint32_t blocks, struct ebph_block *ret)
 {

@@ -145,6 +145,36 @@ static void forgotten(void)
 	scene_end(&scene);
 }
 
+#define GONE 1000
+
+/* Likewise, among many on record who are no more: their ends were missed. */
+static void forgotten_among_many(void)
+{
+	struct ebph_delay gone = {.due_ns = EBPH_DUE_NOW};
+	const struct ebph_overdue *overdue;
+	unsigned int found;
+	struct scene scene;
+	int r;
+
+	scene_begin(&scene);
+	child_stop(&scene);
+	child_record(&scene, now_ns(CLOCK_MONOTONIC) - 2 * NSEC_PER_SEC);
+	for (uint32_t i = 0; i < GONE; i++) {
+		uint32_t pid = 1u << 30 | i; /* nobody's */
+
+		REQUIRE(!bpf_map_update_elem(kernel_delayed_fd(scene.rig.kernel), &pid, &gone, 0),
+			"%s", strerror(errno));
+	}
+	found = delays_sweep(scene.delays);
+	CHECK(found == 1, "%u found", found);
+	delays_run(scene.delays);
+	child_goes_on(&scene);
+	r = kernel_overdue(scene.rig.kernel, now_ns(CLOCK_MONOTONIC), 0, &overdue);
+	REQUIRE(!r, "%s", strerror(-r));
+	CHECK(!overdue->count, "%u are still on record", overdue->count);
+	scene_end(&scene);
+}
+
 /* Nobody can be told from another who has the same number now: rather he goes on than not. */
 static void goes_on_unknown(struct scene *scene)
 {
@@ -194,6 +224,8 @@ const struct test delay_tests[] = {
 	 .run = old_news},
 	{.name = "delay: who has ended is not kept", .run = ended},
 	{.name = "delay: a process that was forgotten goes on all the same", .run = forgotten},
+	{.name = "delay: so it does among a thousand on record who are no more",
+	 .run = forgotten_among_many},
 	{.name = "delay: without a descriptor to be had it goes on", .run = no_descriptor},
 	{.name = "delay: without /proc it goes on", .run = no_proc},
 	{},
