@@ -213,6 +213,20 @@ int past_take(struct keep *keep, uint32_t slot, const struct image *image)
 	return 0;
 }
 
+/*
+ * Pairs that nobody had to learn: by pH's rule (ebph_may_freeze()) who has learned nothing since
+ * his first few calls never has learned enough, and what does just what its older version did would
+ * train for ever. So as many calls as the rule wants are taken for made.
+ */
+static void training_credit(struct keep *keep, uint32_t slot)
+{
+	const struct ebph_settings *settings = kernel_settings(keep->profiles->kernel);
+	struct ebph_profile *head = keep_head(keep, slot);
+	uint64_t calls = settings->normal_factor / settings->normal_factor_den;
+
+	head->last_mod_calls = __atomic_add_fetch(&head->calls, calls, __ATOMIC_RELAXED);
+}
+
 int older_take(struct keep *keep, uint32_t slot, const struct image *old)
 {
 	IMAGE_CLEANUP struct image image = {0};
@@ -222,6 +236,7 @@ int older_take(struct keep *keep, uint32_t slot, const struct image *old)
 		r = words_take(keep, slot, image.words, image.n_words);
 	if (r)
 		return r;
+	training_credit(keep, slot);
 	log_info("%s is another file now: it trains on from what the old one was seen to do",
 		 profile_name(keep->profiles, slot));
 	event_profile(keep->sink, "inherit", slot, json_pack("{s:i}", "words", (int)image.n_words));

@@ -294,8 +294,7 @@ static bool events_read(struct daemon *daemon)
 	return true;
 }
 
-/* Waits until the event file has grown, or ends the test when ebphd has ended. */
-static void events_await(struct daemon *daemon, int limit_ms)
+void events_await(struct daemon *daemon, int limit_ms)
 {
 	struct pollfd watch = {.fd = daemon->watch_fd, .events = POLLIN};
 	char buffer[4096];
@@ -453,44 +452,4 @@ bool event_seen(struct daemon *daemon, const char *name, const char *path, const
 		    (!after || !strcmp(event_text(event, "after"), after)))
 			return true;
 	return false;
-}
-
-void run_until(struct daemon *daemon, const char *const *argv, const char *name, const char *after)
-{
-	struct child child;
-
-	do {
-		REQUIRE(run(&child, argv, NULL) == 0, "%s says %s", argv[0], child.output);
-		if (!event_seen(daemon, name, argv[0], after))
-			events_await(daemon, 100);
-	} while (!event_seen(daemon, name, argv[0], after));
-}
-
-void train(struct daemon *daemon, const char *program, const char *const *argv)
-{
-	struct child child;
-
-	/* The third run makes it normal at the latest (min_runs); with luck it was one before. */
-	for (int i = 0; i < 3; i++)
-		REQUIRE(run(&child, argv, NULL) == 0, "%s says %s", argv[0], child.output);
-	run_until(daemon, argv, "state", "normal");
-	event_wait(daemon, "state", "path", program, "after", "normal", NULL);
-}
-
-void daemon_start_delaying(struct daemon *daemon, const struct daemon_conf *conf,
-			   struct child *child)
-{
-	const char *path = strdup(program_path(PROGRAM("lines")));
-
-	daemon_start(daemon, "enforce", conf);
-	train(daemon, path, (const char *const[]){path, NULL});
-	child_start(child, (const char *const[]){path, "x", NULL}, NULL);
-	REQUIRE(child_wait_stopped(child), "it was not stopped: %s", child->output);
-	event_wait(daemon, "stop", "call", "write", NULL);
-}
-
-void delayed_runs_on(struct child *child)
-{
-	CHECK(child_wait(child) == 0, "%s", child->output);
-	CHECK(!strcmp(child->output, "one\ntwo\n"), "it wrote %s", child->output);
 }

@@ -82,6 +82,9 @@ void daemon_log_await(struct daemon *daemon, const char *text);
  */
 json_t *event_wait(struct daemon *daemon, const char *name, ...) __attribute__((sentinel));
 
+/* Waits until the event file has grown, or ends the test when ebphd has ended. */
+void events_await(struct daemon *daemon, int limit_ms);
+
 /* How many events so far have this name and, if @pid is not 0, this pid. */
 size_t events_count(struct daemon *daemon, const char *name, pid_t pid);
 
@@ -107,7 +110,10 @@ bool event_seen(struct daemon *daemon, const char *name, const char *path, const
 /* Runs @argv, which begins with its absolute path, until event_seen(). */
 void run_until(struct daemon *daemon, const char *const *argv, const char *name, const char *after);
 
-/* Runs @argv until its profile is normal; @program is its absolute path. */
+/*
+ * Runs @argv until its profile is normal, which event_wait() has not seen yet; @program is its
+ * absolute path. The same path may have had another file before.
+ */
 void train(struct daemon *daemon, const char *program, const char *const *argv);
 
 /*
