@@ -150,7 +150,6 @@ static void forgotten(void)
 /* Likewise, among many on record who are no more: their ends were missed. */
 static void forgotten_among_many(void)
 {
-	struct ebph_delay gone = {.due_ns = EBPH_DUE_NOW};
 	const struct ebph_overdue *overdue;
 	unsigned int found;
 	struct scene scene;
@@ -159,12 +158,7 @@ static void forgotten_among_many(void)
 	scene_begin(&scene);
 	child_stop(&scene);
 	child_record(&scene, now_ns(CLOCK_MONOTONIC) - 2 * NSEC_PER_SEC);
-	for (uint32_t i = 0; i < GONE; i++) {
-		uint32_t pid = 1u << 30 | i; /* nobody's */
-
-		REQUIRE(!bpf_map_update_elem(kernel_delayed_fd(scene.rig.kernel), &pid, &gone, 0),
-			"%s", strerror(errno));
-	}
+	rig_gone_record(&scene.rig, GONE);
 	found = delays_sweep(scene.delays);
 	CHECK(found == 1, "%u found", found);
 	delays_run(scene.delays);

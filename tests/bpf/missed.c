@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Programs in the way of each other: nothing is missed, or it is counted. */
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -107,19 +106,6 @@ static void preempt_fully(bool begin)
 	REQUIRE(write(fd, text, strlen(text)) > 0, "%s: %s", text, strerror(errno));
 }
 
-/* Puts so many processes on record that are overdue. */
-static void records_make(const struct rig *rig, uint32_t n)
-{
-	struct ebph_delay delay = {.due_ns = EBPH_DUE_NOW};
-
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t tgid = 1u << 30 | i; /* nobody's */
-
-		REQUIRE(!bpf_map_update_elem(kernel_delayed_fd(rig->kernel), &tgid, &delay, 0),
-			"%s", strerror(errno));
-	}
-}
-
 /* Return: how often the profile of @slot and all records were read until all had ended. */
 static unsigned int read_until_end(struct rig *rig, uint32_t slot, const struct child *children)
 {
@@ -165,7 +151,7 @@ static void while_read(void)
 	slot = rig_slot(&rig, path);
 	REQUIRE(slot, "%s is not known", path);
 	REQUIRE(!profile_grow(rig.profiles, slot, FULL_SET), "no larger set");
-	records_make(&rig, RECORDS);
+	rig_gone_record(&rig, RECORDS);
 	alone = calls_of(&rig, slot);
 	CPU_SET(0, &one);
 	REQUIRE(!sched_setaffinity(0, sizeof(one), &one), "%s", strerror(errno));

@@ -154,6 +154,19 @@ struct thread_maps rig_thread_maps(const struct rig *rig)
 	};
 }
 
+void rig_gone_record(const struct rig *rig, uint32_t n)
+{
+	const struct ebph_delay delay = {.due_ns = EBPH_DUE_NOW};
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t tgid = 1u << 30 | i; /* nobody's */
+
+		REQUIRE(!bpf_map_update_elem(kernel_delayed_fd(rig->kernel), &tgid, &delay,
+					     BPF_ANY),
+			"%s", strerror(errno));
+	}
+}
+
 int rig_heads_fd(const struct rig *rig)
 {
 	return bpf_map__fd(rig->kernel->skeleton->maps.heads);

@@ -63,6 +63,9 @@ int rig_hot_path_fd(const struct rig *rig);
  */
 void rig_normal(struct rig *rig, uint64_t first, uint64_t n);
 
+/* Puts @n processes on record as overdue who are no more. */
+void rig_gone_record(const struct rig *rig, uint32_t n);
+
 /* The heads of all profiles, which may be mapped into memory. */
 int rig_heads_fd(const struct rig *rig);
 
