@@ -14,7 +14,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,12 +24,15 @@
 #include "enforcer/process.h"
 #include "enforcer/util.h"
 #include "tests/bench/bench.h"
+#include "tests/bench/witness.h"
 #include "tests/harness/tap.h"
 
 #define MOST	     1000 /* processes */
 #define DELAY_MIN_MS 10
 #define DELAY_MAX_MS 500
-#define ROUNDS_SHARE 8 /* every so many of the other cases' rounds, one of these */
+#define IN_FLIGHT    4	 /* so many at most are told to make their call and not stopped yet */
+#define ALL_STAND_MS 200 /* after the first was stopped all stand still, and the first is due */
+#define ROUNDS_SHARE 8	 /* every so many of the other cases' rounds, one of these */
 #define ROUND_LIMIT  (30ull * NSEC_PER_SEC)
 #define P99_LATE_NS  1e6
 #define PLOT_LINES   150
@@ -107,26 +109,27 @@ static void sleepers_start(struct releaser *releaser, size_t n)
 
 /* ---- who releases them ------------------------------------------------------------------- */
 
-/* They are stopped one after the other, so that each can have a delay of its own. */
 static int stop_take(void *context, void *record, size_t size)
 {
 	struct releaser *releaser = context;
 	const struct ebph_event_stop *stop = record;
-	struct sleeper *sleeper = &releaser->sleepers[releaser->n_stopped];
+	size_t i = 0;
 
-	REQUIRE(releaser->n_stopped < releaser->n && stop->event.type == EBPH_EVENT_STOP &&
-			stop->event.pid == (uint32_t)sleeper->pid,
+	while (i < releaser->n && stop->event.pid != (uint32_t)releaser->sleepers[i].pid)
+		i++;
+	REQUIRE(i < releaser->n && stop->event.type == EBPH_EVENT_STOP &&
+			!releaser->sleepers[i].due_ns,
 		"a stop of process %u", stop->event.pid);
-	sleeper->due_ns = stop->delay.due_ns;
+	releaser->sleepers[i].due_ns = stop->delay.due_ns;
 	releaser->n_stopped++;
 	return event_handle(&releaser->sink, record, size);
 }
 
 /* One round of a loop like the daemon's: enforcer_loop(). */
-static void turn(struct releaser *releaser)
+static void turn(struct releaser *releaser, int timeout_ms)
 {
 	struct epoll_event ready[16];
-	int n = epoll_wait(releaser->epoll_fd, ready, ARRAY_SIZE(ready), 100);
+	int n = epoll_wait(releaser->epoll_fd, ready, ARRAY_SIZE(ready), timeout_ms);
 
 	kernel_settings(releaser->rig.kernel)->heartbeat_ns = now_ns(CLOCK_MONOTONIC);
 	delays_run(releaser->sink.delays);
@@ -197,39 +200,68 @@ static bool all_resumed(const struct releaser *releaser)
 	return true;
 }
 
-/* Delays @n processes, those first that wait longest. @ret: how late each was, ns */
-static void round_run(struct releaser *releaser, size_t n, double *ret)
+/*
+ * The delay of process @i of @n that is to be stopped now: those first that wait longest, so that
+ * all stand still at once, and the times at which they are due as far apart from each other as they
+ * can be. Were it the delays, a machine slow at stopping them would make many due at once.
+ */
+static uint64_t delay_of(uint64_t begin_ns, size_t i, size_t n)
+{
+	uint64_t due_ns = begin_ns + DELAY_MAX_MS * NSEC_PER_MSEC -
+			  (DELAY_MAX_MS - ALL_STAND_MS) * NSEC_PER_MSEC * i / n;
+	uint64_t least_ns = now_ns(CLOCK_MONOTONIC) + DELAY_MIN_MS * NSEC_PER_MSEC;
+
+	return (due_ns > least_ns ? due_ns - least_ns : 0) + DELAY_MIN_MS * NSEC_PER_MSEC;
+}
+
+static void all_stop(struct releaser *releaser, uint64_t give_up)
 {
 	struct ebph_settings *settings = kernel_settings(releaser->rig.kernel);
-	uint64_t give_up;
+	uint64_t begin_ns = now_ns(CLOCK_MONOTONIC);
 
-	sleepers_start(releaser, n);
-	give_up = now_ns(CLOCK_MONOTONIC) + ROUND_LIMIT;
-	for (size_t i = 0; i < n; i++) {
-		uint64_t ms = DELAY_MAX_MS - (DELAY_MAX_MS - DELAY_MIN_MS) * i / n;
-
+	for (size_t i = 0; i < releaser->n; i++) {
 		/* One recent anomaly: twice the base. */
-		settings->delay_base_ns = ms * NSEC_PER_MSEC / 2;
+		settings->delay_base_ns = delay_of(begin_ns, i, releaser->n) / 2;
 		settings->heartbeat_ns = now_ns(CLOCK_MONOTONIC);
 		step_do(&releaser->sleepers[i], 1);
-		while (releaser->n_stopped <= i) {
-			turn(releaser);
+		while (releaser->n_stopped + IN_FLIGHT <= i) {
+			turn(releaser, 0); /* wide awake: the sooner all stand still */
 			REQUIRE(now_ns(CLOCK_MONOTONIC) < give_up, "process %zu was not stopped",
 				i);
 		}
 	}
+}
+
+/*
+ * Delays @n processes. @ret: how late each was, ns; @ret_run: how late without the time in which
+ * the machine kept a processor from running
+ */
+static void round_run(struct releaser *releaser, size_t n, double *ret, double *ret_run)
+{
+	struct witness *witness;
+	uint64_t give_up;
+
+	sleepers_start(releaser, n);
+	give_up = now_ns(CLOCK_MONOTONIC) + ROUND_LIMIT;
+	witness = witness_begin();
+	all_stop(releaser, give_up);
 	while (releaser->sink.delays->n || !all_resumed(releaser)) {
-		turn(releaser);
+		turn(releaser, 100);
 		REQUIRE(now_ns(CLOCK_MONOTONIC) < give_up, "not everybody has gone on");
 	}
+	witness_end(witness);
 	for (size_t i = 0; i < n; i++) {
 		struct sleeper *sleeper = &releaser->sleepers[i];
+		uint64_t late_ns = sleeper->resumed_ns - sleeper->due_ns;
 
 		step_do(sleeper, 2);
 		waitpid(sleeper->pid, NULL, 0);
 		REQUIRE(sleeper->resumed_ns >= sleeper->due_ns, "process %zu was too early", i);
-		ret[i] = (double)(sleeper->resumed_ns - sleeper->due_ns);
+		ret[i] = (double)late_ns;
+		ret_run[i] = (double)(late_ns - witness_stalled(witness, sleeper->due_ns,
+								sleeper->resumed_ns));
 	}
+	witness_free(witness);
 }
 
 static int value_compare(const void *left, const void *right)
@@ -249,35 +281,6 @@ static void distribution_plot(FILE *plot, size_t delayed, double *late, size_t n
 	for (size_t i = step - 1; i < n; i += step)
 		plot_line(plot, "%g %g\n", late[i] / 1e3, (double)(i + 1) / (double)n * 100);
 	plot_line(plot, "%g 100\n", late[n - 1] / 1e3);
-}
-
-/*
- * What the machine itself is good for: a timer that nobody hangs on, due at the same distances as
- * the processes of the round that has just ended. @ret: how late it was each time, ns
- */
-static void timer_run(const struct releaser *releaser, double *ret)
-{
-	AUTO_CLOSE int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
-	uint64_t begin_ns, due_ns, expired;
-	double first;
-
-	REQUIRE(fd >= 0, "%s", strerror(errno));
-	for (size_t i = 0; i < releaser->n; i++)
-		ret[i] = (double)releaser->sleepers[i].due_ns;
-	qsort(ret, releaser->n, sizeof(*ret), value_compare);
-	first = ret[0];
-	begin_ns = now_ns(CLOCK_MONOTONIC) + DELAY_MIN_MS * NSEC_PER_MSEC;
-	for (size_t i = 0; i < releaser->n; i++) {
-		struct itimerspec when = {};
-
-		due_ns = begin_ns + (uint64_t)(ret[i] - first);
-		when.it_value.tv_sec = (time_t)(due_ns / NSEC_PER_SEC);
-		when.it_value.tv_nsec = (long)(due_ns % NSEC_PER_SEC);
-		REQUIRE(!timerfd_settime(fd, TFD_TIMER_ABSTIME, &when, NULL) &&
-				read(fd, &expired, sizeof(expired)) == sizeof(expired),
-			"%s", strerror(errno));
-		ret[i] = (double)(now_ns(CLOCK_MONOTONIC) - due_ns);
-	}
 }
 
 /* The same figures of each round. */
@@ -329,29 +332,29 @@ static void count_bench(struct bench *bench, struct releaser *releaser, size_t n
 	size_t rounds = (bench->rounds + ROUNDS_SHARE - 1) / ROUNDS_SHARE;
 	AUTO_FREE double *all = calloc(n * rounds, sizeof(double));
 	AUTO_FREE double *at_once = calloc(rounds, sizeof(double));
-	AUTO_FREE double *timer_late = calloc(n, sizeof(double));
-	struct lateness ours = lateness_new(rounds), timer = lateness_new(rounds);
+	AUTO_FREE double *run = calloc(n, sizeof(double));
+	struct lateness late = lateness_new(rounds), late_run = lateness_new(rounds);
+	double bound = n == MOST ? P99_LATE_NS : 0;
 	char name[80];
 
-	REQUIRE(all && at_once && timer_late, "no memory");
+	REQUIRE(all && at_once && run, "no memory");
 	for (size_t i = 0; i < rounds; i++) {
 		fprintf(stderr, "\rlate: %zu processes, round %zu of %zu ", n, i + 1, rounds);
-		round_run(releaser, n, all + i * n);
-		lateness_take(&ours, i, all + i * n, n);
+		round_run(releaser, n, all + i * n, run);
+		lateness_take(&late, i, all + i * n, n);
+		lateness_take(&late_run, i, run, n);
 		at_once[i] = (double)releaser->most_at_once;
-		timer_run(releaser, timer_late);
-		lateness_take(&timer, i, timer_late, n);
 	}
 	fputs("\r\033[K", stderr);
 	distribution_plot(plot, n, all, n * rounds);
 	snprintf(name, sizeof(name), "%zu delayed: most at once", n);
 	report_values(bench->report, name, "", at_once, rounds, 0);
 	snprintf(name, sizeof(name), "%zu delayed", n);
-	lateness_report(&ours, bench, name, rounds, n == MOST ? P99_LATE_NS : 0);
-	snprintf(name, sizeof(name), "%zu times a timer, nobody delayed", n);
-	lateness_report(&timer, bench, name, rounds, 0);
-	lateness_free(&ours);
-	lateness_free(&timer);
+	lateness_report(&late, bench, name, rounds, bound);
+	snprintf(name, sizeof(name), "%zu delayed, while all processors ran", n);
+	lateness_report(&late_run, bench, name, rounds, bound);
+	lateness_free(&late);
+	lateness_free(&late_run);
 }
 
 void late_bench(struct bench *bench)
