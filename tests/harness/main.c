@@ -5,6 +5,7 @@
  * Runs the tests whose names hold one of the WORDs, or all, and prints TAP; or plays the demo.
  */
 #include <errno.h>
+#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -125,9 +126,30 @@ static bool test_run(const struct test *test, int number)
 
 /* What the command line asks for. */
 struct choice {
-	bool with_long, again, counted;
+	int with_long, again, counted, list, demo; /* as getopt_long() wants them: 0 or 1 */
 	char **words;
 };
+
+/* Ends the program where it is not understood: it would run everything else, on this host. */
+static void choose(int argc, char **argv, struct choice *ret)
+{
+	const struct option options[] = {
+		{"long", no_argument, &ret->with_long, 1},  {"again", no_argument, &ret->again, 1},
+		{"counted", no_argument, &ret->counted, 1}, {"list", no_argument, &ret->list, 1},
+		{"demo", no_argument, &ret->demo, 1},	    {}};
+	int r;
+
+	do
+		r = getopt_long(argc, argv, "+", options, NULL);
+	while (!r);
+	if (r == '?') {
+		fputs("usage: e2e [--long] [--again] [--counted] [--list] [WORD...]\n"
+		      "       e2e --demo [SCENE]\n",
+		      stderr);
+		exit(2);
+	}
+	ret->words = argv + optind;
+}
 
 static bool is_wanted(const struct test *test, const struct choice *choice)
 {
@@ -142,36 +164,29 @@ static bool is_wanted(const struct test *test, const struct choice *choice)
 
 int main(int argc, char **argv)
 {
-	bool list = false, demo = false, good = true;
 	struct choice choice = {};
 	int n = 0, number = 0;
+	bool good = true;
 
-	for (argv++; argc > 1 && *argv && !strncmp(*argv, "--", 2); argv++) {
-		choice.with_long |= !strcmp(*argv, "--long");
-		choice.again |= !strcmp(*argv, "--again");
-		choice.counted |= !strcmp(*argv, "--counted");
-		list |= !strcmp(*argv, "--list");
-		demo |= !strcmp(*argv, "--demo");
-	}
-	choice.words = argv;
+	choose(argc, argv, &choice);
 	outcome = mmap(NULL, sizeof(*outcome), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		       -1, 0);
 	if (outcome == MAP_FAILED)
 		return 1;
-	if (demo) {
-		demo_play(*argv);
+	if (choice.demo) {
+		demo_play(*choice.words);
 		return outcome->failed ? 1 : 0;
 	}
 	for (size_t i = 0; i < N_TABLES; i++)
 		for (const struct test *test = all_tests[i]; test->name; test++)
 			n += is_wanted(test, &choice);
-	if (!list)
+	if (!choice.list)
 		printf("1..%d\n", n);
 	for (size_t i = 0; i < N_TABLES; i++) {
 		for (const struct test *test = all_tests[i]; test->name; test++) {
 			if (!is_wanted(test, &choice))
 				continue;
-			if (list)
+			if (choice.list)
 				puts(test->name);
 			else
 				good &= test_run(test, ++number);
