@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The kernel refuses a signal of ours. No kernel can be made to do so at will, so the function that
- * sends them is replaced, in a guard of an ebphd that runs, by one that fails like the helper.
+ * sends them is replaced, in a program of an ebphd that runs, by one that fails like the helper.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -10,18 +10,21 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "enforcer/util.h"
+#include "tests/e2e/serve.h"
 #include "tests/harness/child.h"
 #include "tests/harness/daemon.h"
 #include "tests/harness/tap.h"
 #include "no_signal.skel.h"
 
-/* The guard before write(); a program's name has room for no more. */
-#define GUARD "ebph_g_file_per"
+/* Names of programs, which have room for no more. */
+#define GUARD "ebph_g_file_per" /* before write() */
+#define CALLS "ebph_sys_enter_" /* sees all calls, from 7.0 on */
 
-static int guard_fd(void)
+static int program_fd(const char *name)
 {
 	uint32_t id = 0;
 
@@ -31,32 +34,32 @@ static int guard_fd(void)
 		int fd = bpf_prog_get_fd_by_id(id);
 
 		if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size) &&
-		    !strcmp(info.name, GUARD))
+		    !strcmp(info.name, name))
 			return fd;
 		close(fd);
 	}
 	return -1;
 }
 
-/* From now on the guard's next signals fail, so many @times, with @error. */
-static struct no_signal_bpf *refusals_begin(uint32_t times, int error)
+/* From now on the next signal of program @fd, which is closed, fails with @error. */
+static struct no_signal_bpf *refusal_begin(int fd, int error)
 {
 	struct no_signal_bpf *skeleton = no_signal_bpf__open();
-	AUTO_CLOSE int fd = guard_fd();
 
-	REQUIRE(skeleton && fd >= 0, "there is no " GUARD);
-	skeleton->bss->refusals = times;
+	REQUIRE(skeleton && fd >= 0, "there is no such program");
+	skeleton->bss->refusals = 1;
 	skeleton->bss->error = -error;
 	REQUIRE(!bpf_program__set_attach_target(skeleton->progs.no_signal, fd, "signal_self") &&
 			!no_signal_bpf__load(skeleton) && !no_signal_bpf__attach(skeleton),
 		"%s", strerror(errno));
+	close(fd);
 	return skeleton;
 }
 
 /* The next line too many is written all the same; at the one after it the program stands still. */
 static void stop_refused(struct daemon *daemon, const char *path, int error)
 {
-	struct no_signal_bpf *replaced = refusals_begin(1, error);
+	struct no_signal_bpf *replaced = refusal_begin(program_fd(GUARD), error);
 	struct child child;
 	json_t *stop;
 
@@ -95,8 +98,61 @@ static void stops_refused(void)
 	daemon_stop(&daemon);
 }
 
+/* The server is to run a shell. Return: how it ended. */
+static int shell_start(const char *path, struct child *ret)
+{
+	unlink(SHELL_WAS_HERE);
+	serve_start(ret, path, (const char *const[]){SERVE_SHELL, NULL});
+	REQUIRE(write(ret->in_fd, "shell\n", 6) == 6, "it does not listen");
+	return child_wait(ret);
+}
+
+/*
+ * Of the raw tracepoint's program, which sees the calls before 7.0, 6.1 and 6.12 let nobody replace
+ * a function: "Cannot replace static functions", though this one is not.
+ */
+static void kill_refused(void)
+{
+	const struct daemon_conf conf = {.response = "abort_kill = yes\nmax_delay = 10ms\n"};
+	struct no_signal_bpf *replaced;
+	struct child spared, killed;
+	struct daemon daemon;
+	json_t *counters;
+	const char *path;
+	int status, fd;
+
+	daemon_start_with(&daemon, "enforce", &conf,
+			  (const char *const[]){"--best-rung", "kill", NULL});
+	fd = program_fd(CALLS);
+	if (fd < 0) {
+		daemon_stop(&daemon);
+		skip("before 7.0 the kernel takes functions of sys_enter's program for static");
+	}
+	path = serve_train(&daemon);
+	replaced = refusal_begin(fd, EBUSY);
+	status = shell_start(path, &spared);
+	CHECK(!replaced->bss->refusals, "nothing was refused");
+	no_signal_bpf__destroy(replaced);
+	CHECK(!status, "status %#x, %s", (unsigned int)status, spared.output);
+	CHECK(!access(SHELL_WAS_HERE, F_OK), "the shell did not run");
+	status = shell_start(path, &killed);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %#x, %s",
+	      (unsigned int)status, killed.output);
+	CHECK(access(SHELL_WAS_HERE, F_OK), "the shell ran");
+	counters = counters_ask(&daemon);
+	CHECK(event_number(counters, "kill_failed") == 1, "counted %ld",
+	      event_number(counters, "kill_failed"));
+	daemon_stop(&daemon);
+	CHECK(events_count(&daemon, "abort", spared.pid) == 0 &&
+		      events_count(&daemon, "abort", killed.pid) == 1,
+	      "%zu and %zu aborts", events_count(&daemon, "abort", spared.pid),
+	      events_count(&daemon, "abort", killed.pid));
+}
+
 const struct test no_signal_tests[] = {
 	{.name = "no signal: a stop that the kernel refuses is made at the next call",
 	 .run = stops_refused},
+	{.name = "no signal: a kill that the kernel refuses is counted, and the next one comes",
+	 .run = kill_refused},
 	{},
 };
