@@ -13,8 +13,9 @@
  * nobody needs. It is skipped only while somebody with CAP_BPF is held up within bpf(2), reading or
  * writing an element of a map (bpf_disable_instrumentation() in include/linux/bpf.h). What ebphd
  * would so read all day, programs read for it: ebph_block_read, ebph_overdue_find. It does so where
- * a profile begins, grows or goes, for pairs that wait for room, for a report of its counters, and
- * for who asks about a process; its guardian does for who is delayed, while ebphd is silent.
+ * a profile begins, grows or goes, for pairs that wait for room, for rules, cgroups and executables
+ * that it finds, for a report of its counters, and for who asks about a process; its guardian does
+ * for who is delayed, while ebphd is silent.
  *
  * For the other events, and for calls where tracefs cannot be read (lockdown=confidentiality), each
  * program has a twin, which is attached after it to the same event. The first one leaves a mark in

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #define PERIOD_NS   250000
 #define ON_TIME_NS  150000 /* waking a processor that is idle takes up to 100 microseconds */
 #define STALLS_MOST 65536  /* of a processor; later ones are not known, that is: ours */
+#define SPARE_NS    (20 * NSEC_PER_MSEC) /* /proc/stat counts in hundredths of a second */
 
 struct stall {
 	uint64_t from_ns, to_ns;
@@ -28,6 +30,7 @@ struct watcher {
 
 struct witness {
 	bool end;
+	uint64_t stolen_ns; /* until it began */
 	size_t n_watchers, n;
 	struct stall *stalls; /* at the end: of all, disjoint, in order */
 	struct watcher watchers[];
@@ -55,41 +58,73 @@ static void *watch(void *context)
 	return NULL;
 }
 
-static void watcher_start(struct watcher *watcher)
+static int watcher_start(struct watcher *watcher)
 {
 	struct sched_param priority = {.sched_priority = 1};
-	cpu_set_t *processors = CPU_ALLOC(watcher->processor + 1);
-	size_t size = CPU_ALLOC_SIZE(watcher->processor + 1);
+	cpu_set_t processor;
 	pthread_attr_t attr;
 	int r;
 
 	watcher->stalls = calloc(STALLS_MOST, sizeof(*watcher->stalls));
-	REQUIRE(processors && watcher->stalls && !pthread_attr_init(&attr), "no memory");
-	CPU_ZERO_S(size, processors);
-	CPU_SET_S(watcher->processor, size, processors);
-	pthread_attr_setaffinity_np(&attr, size, processors);
+	REQUIRE(watcher->stalls && !pthread_attr_init(&attr), "no memory");
+	CPU_ZERO(&processor);
+	CPU_SET((size_t)watcher->processor, &processor);
+	pthread_attr_setaffinity_np(&attr, sizeof(processor), &processor);
 	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
 	pthread_attr_setschedpolicy(&attr, SCHED_FIFO);
 	pthread_attr_setschedparam(&attr, &priority);
 	r = pthread_create(&watcher->thread, &attr, watch, watcher);
-	REQUIRE(!r, "a real-time thread on processor %d: %s", watcher->processor, strerror(r));
 	pthread_attr_destroy(&attr);
-	CPU_FREE(processors);
+	if (r)
+		free(watcher->stalls);
+	return -r;
+}
+
+/* Of all processors, since the machine was started. Return: 0 also where it is not told. */
+static uint64_t stolen_ns(void)
+{
+	AUTO_FCLOSE FILE *file = fopen("/proc/stat", "re");
+	unsigned long long ticks = 0;
+
+	if (!file || fscanf(file, "cpu %*u %*u %*u %*u %*u %*u %*u %llu", &ticks) != 1)
+		return 0;
+	return ticks * (NSEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+static void watchers_join(struct witness *witness)
+{
+	__atomic_store_n(&witness->end, true, __ATOMIC_RELEASE);
+	for (size_t i = 0; i < witness->n_watchers; i++)
+		pthread_join(witness->watchers[i].thread, NULL);
 }
 
 struct witness *witness_begin(void)
 {
-	size_t n = (size_t)sysconf(_SC_NPROCESSORS_ONLN);
-	struct witness *witness = calloc(1, sizeof(*witness) + n * sizeof(*witness->watchers));
+	struct witness *witness;
+	cpu_set_t processors;
+	int r = 0;
 
+	if (sched_getaffinity(0, sizeof(processors), &processors))
+		return NULL;
+	witness = calloc(1, sizeof(*witness) +
+				    (size_t)CPU_COUNT(&processors) * sizeof(*witness->watchers));
 	REQUIRE(witness, "no memory");
-	for (size_t i = 0; i < n; i++) {
-		witness->watchers[i].witness = witness;
-		witness->watchers[i].processor = (int)i;
-		watcher_start(&witness->watchers[i]);
-		witness->n_watchers++;
+	witness->stolen_ns = stolen_ns();
+	for (int i = 0; i < CPU_SETSIZE && !r; i++) {
+		struct watcher *watcher = &witness->watchers[witness->n_watchers];
+
+		if (!CPU_ISSET((size_t)i, &processors))
+			continue;
+		watcher->witness = witness;
+		watcher->processor = i;
+		r = watcher_start(watcher);
+		witness->n_watchers += !r;
 	}
-	return witness;
+	if (!r)
+		return witness;
+	watchers_join(witness);
+	witness_free(witness);
+	return NULL;
 }
 
 static int stall_compare(const void *left, const void *right)
@@ -99,42 +134,57 @@ static int stall_compare(const void *left, const void *right)
 	return (a->from_ns > b->from_ns) - (a->from_ns < b->from_ns);
 }
 
-void witness_end(struct witness *witness)
+/* Makes one list of what all have seen. */
+static void stalls_unite(struct witness *witness, size_t n)
 {
-	size_t n = 0, united = 0;
+	struct stall *stalls = calloc(n + 1, sizeof(*stalls));
 
-	__atomic_store_n(&witness->end, true, __ATOMIC_RELEASE);
-	for (size_t i = 0; i < witness->n_watchers; i++) {
-		pthread_join(witness->watchers[i].thread, NULL);
-		n += witness->watchers[i].n;
-	}
-	witness->stalls = calloc(n + 1, sizeof(*witness->stalls));
-	REQUIRE(witness->stalls, "no memory");
+	REQUIRE(stalls, "no memory");
 	n = 0;
 	for (size_t i = 0; i < witness->n_watchers; i++) {
 		const struct watcher *watcher = &witness->watchers[i];
 
-		memcpy(witness->stalls + n, watcher->stalls, watcher->n * sizeof(*watcher->stalls));
+		memcpy(stalls + n, watcher->stalls, watcher->n * sizeof(*stalls));
 		n += watcher->n;
 	}
-	qsort(witness->stalls, n, sizeof(*witness->stalls), stall_compare);
+	qsort(stalls, n, sizeof(*stalls), stall_compare);
 	for (size_t i = 0; i < n; i++) {
-		const struct stall *stall = &witness->stalls[i];
-		struct stall *last = united ? &witness->stalls[united - 1] : NULL;
+		struct stall *last = witness->n ? &stalls[witness->n - 1] : NULL;
 
-		if (!last || stall->from_ns > last->to_ns)
-			witness->stalls[united++] = *stall;
-		else if (stall->to_ns > last->to_ns)
-			last->to_ns = stall->to_ns;
+		if (!last || stalls[i].from_ns > last->to_ns)
+			stalls[witness->n++] = stalls[i];
+		else if (stalls[i].to_ns > last->to_ns)
+			last->to_ns = stalls[i].to_ns;
 	}
-	witness->n = united;
+	witness->stalls = stalls;
 }
 
-uint64_t witness_stalled(const struct witness *witness, uint64_t from_ns, uint64_t to_ns)
+bool witness_end(struct witness *witness)
+{
+	uint64_t seen_ns = 0;
+	size_t n = 0;
+
+	if (!witness)
+		return false;
+	watchers_join(witness);
+	for (size_t i = 0; i < witness->n_watchers; i++) {
+		const struct watcher *watcher = &witness->watchers[i];
+
+		for (size_t j = 0; j < watcher->n; j++)
+			seen_ns += watcher->stalls[j].to_ns - watcher->stalls[j].from_ns;
+		n += watcher->n;
+	}
+	if (seen_ns > stolen_ns() - witness->stolen_ns + SPARE_NS)
+		return false;
+	stalls_unite(witness, n);
+	return true;
+}
+
+uint64_t witness_stolen(const struct witness *witness, uint64_t from_ns, uint64_t to_ns)
 {
 	uint64_t ret = 0;
 
-	for (size_t i = 0; i < witness->n; i++) {
+	for (size_t i = 0; witness && i < witness->n; i++) {
 		const struct stall *stall = &witness->stalls[i];
 		uint64_t from = stall->from_ns > from_ns ? stall->from_ns : from_ns;
 		uint64_t to = stall->to_ns < to_ns ? stall->to_ns : to_ns;
@@ -147,6 +197,8 @@ uint64_t witness_stalled(const struct witness *witness, uint64_t from_ns, uint64
 
 void witness_free(struct witness *witness)
 {
+	if (!witness)
+		return;
 	for (size_t i = 0; i < witness->n_watchers; i++)
 		free(witness->watchers[i].stalls);
 	free(witness->stalls);
