@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "enforcer/kernel.h"
 #include "enforcer/util.h"
 #include "tests/e2e/serve.h"
 #include "tests/harness/child.h"
@@ -119,17 +120,14 @@ static void kill_refused(void)
 	struct daemon daemon;
 	json_t *counters;
 	const char *path;
-	int status, fd;
+	int status;
 
+	if (kernel_version() < KERNEL(7, 0))
+		skip("before 7.0 the kernel takes functions of sys_enter's program for static");
 	daemon_start_with(&daemon, "enforce", &conf,
 			  (const char *const[]){"--best-rung", "kill", NULL});
-	fd = program_fd(CALLS);
-	if (fd < 0) {
-		daemon_stop(&daemon);
-		skip("before 7.0 the kernel takes functions of sys_enter's program for static");
-	}
 	path = serve_train(&daemon);
-	replaced = refusal_begin(fd, EBUSY);
+	replaced = refusal_begin(program_fd(CALLS), EBUSY);
 	status = shell_start(path, &spared);
 	CHECK(!replaced->bss->refusals, "nothing was refused");
 	no_signal_bpf__destroy(replaced);

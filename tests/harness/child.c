@@ -51,6 +51,7 @@ void child_start(struct child *child, const char *const *argv, const struct chil
 	int in[2] = {-1, -1}, out;
 
 	memset(child, 0, sizeof(*child));
+	snprintf(child->what, sizeof(child->what), "%s", argv[1] ? argv[1] : argv[0]);
 	child->out_fd = output_open(how, &out);
 	if (how && how->wants_input)
 		REQUIRE(!pipe2(in, O_CLOEXEC), "%s", strerror(errno));
@@ -161,8 +162,15 @@ void child_ask(struct child *child, const char *line)
 
 void child_listen(struct child *child)
 {
-	while (!strchr(child->output, '\n'))
-		REQUIRE(output_read(child), "it ended after \"%s\"", child->output);
+	while (!strchr(child->output, '\n')) {
+		int status = 0;
+
+		if (output_read(child))
+			continue;
+		waitpid(child->pid, &status, 0);
+		REQUIRE(false, "%s ended after \"%s\", status %#x", child->what, child->output,
+			(unsigned int)status);
+	}
 }
 
 int run(struct child *child, const char *const *argv, const struct child_how *how)

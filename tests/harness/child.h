@@ -10,6 +10,7 @@
 
 struct child {
 	pid_t pid;
+	char what[64];	   /* its first argument, or its name */
 	int in_fd;	   /* its standard input, or -1 */
 	int out_fd;	   /* its standard output and error */
 	int stops;	   /* how often child_wait() saw it stopped */
