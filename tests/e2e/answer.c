@@ -243,11 +243,8 @@ static void killed(void)
 
 	daemon_start_with(&daemon, "enforce", &conf,
 			  (const char *const[]){"--best-rung", "kill", NULL});
-	unlink(SHELL_WAS_HERE);
 	path = serve_train(&daemon);
-	serve_start(&child, path, shell);
-	REQUIRE(write(child.in_fd, "shell\n", 6) == 6, "it does not listen");
-	status = child_wait(&child);
+	status = serve_shell(path, &child);
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %#x, %s",
 	      (unsigned int)status, child.output);
 	CHECK(access(SHELL_WAS_HERE, F_OK) != 0, "the shell ran");
@@ -264,13 +261,12 @@ static void shell_runs(const char *mode, const char *const *arguments)
 	struct child child;
 	json_t *anomaly;
 	const char *path;
+	int status;
 
-	unlink(SHELL_WAS_HERE);
 	daemon_start_with(&daemon, mode, NULL, arguments);
 	path = serve_train(&daemon);
-	serve_start(&child, path, shell);
-	REQUIRE(write(child.in_fd, "shell\n", 6) == 6, "it does not listen");
-	CHECK(child_wait(&child) == 0, "%s", child.output);
+	status = serve_shell(path, &child);
+	CHECK(status == 0, "%s", child.output);
 	CHECK(access(SHELL_WAS_HERE, F_OK) == 0, "the shell did not run");
 	daemon_stop(&daemon);
 	anomaly = event_at(&daemon, "anomaly", child.pid, 0);

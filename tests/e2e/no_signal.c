@@ -99,15 +99,6 @@ static void stops_refused(void)
 	daemon_stop(&daemon);
 }
 
-/* The server is to run a shell. Return: how it ended. */
-static int shell_start(const char *path, struct child *ret)
-{
-	unlink(SHELL_WAS_HERE);
-	serve_start(ret, path, (const char *const[]){SERVE_SHELL, NULL});
-	REQUIRE(write(ret->in_fd, "shell\n", 6) == 6, "it does not listen");
-	return child_wait(ret);
-}
-
 /*
  * Of the raw tracepoint's program, which sees the calls before 7.0, 6.1 and 6.12 let nobody replace
  * a function: "Cannot replace static functions", though this one is not.
@@ -128,12 +119,12 @@ static void kill_refused(void)
 			  (const char *const[]){"--best-rung", "kill", NULL});
 	path = serve_train(&daemon);
 	replaced = refusal_begin(program_fd(CALLS), EBUSY);
-	status = shell_start(path, &spared);
+	status = serve_shell(path, &spared);
 	CHECK(!replaced->bss->refusals, "nothing was refused");
 	no_signal_bpf__destroy(replaced);
 	CHECK(!status, "status %#x, %s", (unsigned int)status, spared.output);
 	CHECK(!access(SHELL_WAS_HERE, F_OK), "the shell did not run");
-	status = shell_start(path, &killed);
+	status = serve_shell(path, &killed);
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "status %#x, %s",
 	      (unsigned int)status, killed.output);
 	CHECK(access(SHELL_WAS_HERE, F_OK), "the shell ran");

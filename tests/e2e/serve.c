@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/harness/child.h"
 #include "tests/harness/daemon.h"
@@ -18,6 +19,14 @@ void serve_start(struct child *child, const char *path, const char *const *targe
 	for (size_t i = 0; i < WORDS_MAX && target[i]; i++)
 		argv[i + 1] = target[i];
 	child_start(child, argv, &with_input);
+}
+
+int serve_shell(const char *path, struct child *ret)
+{
+	unlink(SHELL_WAS_HERE);
+	serve_start(ret, path, (const char *const[]){SERVE_SHELL, NULL});
+	REQUIRE(write(ret->in_fd, "shell\n", 6) == 6, "it does not listen");
+	return child_wait(ret);
 }
 
 const char *serve_train(struct daemon *daemon)

@@ -13,6 +13,12 @@ struct daemon;
 /* Starts the server @path; its back door executes @target, a list ended by NULL. */
 void serve_start(struct child *child, const char *path, const char *const *target);
 
+/*
+ * Starts the server @path and has it execute SERVE_SHELL, of which nothing is left before. Return:
+ * the wait status of what was the server.
+ */
+int serve_shell(const char *path, struct child *ret);
+
 /* Trains it: it serves, and never executes anything. Return: its path. */
 const char *serve_train(struct daemon *daemon);
 
